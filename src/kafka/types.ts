@@ -1,3 +1,5 @@
+import type { ReadyBatch } from '../record/ready-batch.ts'
+
 /** Kafka's nouns as the rooms use them. Offsets, ids and times are safe integers; topic ids canonical UUID text. */
 
 export interface TopicPartition {
@@ -65,17 +67,6 @@ export interface ProducerState extends ProducerIdentity {
 
 export interface TransactionState extends ProducerIdentity {
   readonly state: string
-}
-
-/** A batch ready to be produced: everything set but producerId, epoch, sequence, the transactional bit and the CRC, which the writer stamps. */
-export interface ReadyBatch {
-  /** 61 bytes (KIP-98 v2 header), owned by the writer from now on. */
-  readonly header: Buffer
-  /** What follows the header on the wire, in order; compressed as the header says. Owned by the writer until the answer. */
-  readonly body: readonly Buffer[]
-  readonly recordCount: number
-  /** Whole batch on the wire: header and body. */
-  readonly sizeBytes: number
 }
 
 export interface Appended {
