@@ -1,0 +1,73 @@
+import { join } from 'node:path'
+import { jarsArePresent } from './kafka.mjs'
+import { lacksLibatomic } from './node.mjs'
+import { output, run, which } from './shell.mjs'
+
+export const requiredJavaMajor = 17
+
+/** Path of a Java 17+ runtime: JAVA_HOME first, then PATH; undefined when neither is. */
+export async function findJava() {
+  const home = process.env.JAVA_HOME
+  for (const java of [home ? join(home, 'bin', 'java') : undefined, which('java')]) {
+    const text = java === undefined ? undefined : await output(java, ['-XX:TieredStopAtLevel=1', '-version'])
+    const major = Number(/version "(?:1\.)?(\d+)/.exec(text ?? '')?.[1] ?? 0)
+    if (major >= requiredJavaMajor) return java
+  }
+  return undefined
+}
+
+/**
+ * What only the system's package manager can bring, with how to get it there. `apt` are names to choose the first
+ * available of.
+ */
+export async function missingPackages({ purpose, kafkaVersions }) {
+  const missing = []
+  const need = (what, apt, brew, elsewhere) => missing.push({ what, apt, brew, elsewhere })
+  if (lacksLibatomic()) need('libatomic (for Node 26)', ['libatomic1'], undefined, 'package libatomic')
+  if (purpose === 'check') return missing
+  if ((await findJava()) === undefined) {
+    const names = ['openjdk-21-jre-headless', 'openjdk-17-jre-headless', 'openjdk-25-jre-headless', 'default-jre-headless']
+    need(`Java ${requiredJavaMajor} or later`, names, 'openjdk', 'https://adoptium.net')
+  }
+  if (kafkaVersions.some(version => !jarsArePresent(version)) && which('mvn') === undefined)
+    need("Maven (for Kafka's jars)", ['maven'], 'maven', 'https://maven.apache.org/install.html')
+  if (which('redis-server') === undefined)
+    need('Redis', ['redis-server'], 'redis', 'https://redis.io/docs/latest/operate/oss_and_stack/install/')
+  if (purpose === 'test' && which('kcat') === undefined)
+    need('kcat (a reader of another make, for the tests)', ['kcat'], 'kcat', 'https://github.com/edenhill/kcat')
+  return missing
+}
+
+export function mayInstall() {
+  return process.platform === 'linux' && process.getuid?.() === 0 && which('apt-get') !== undefined
+}
+
+/** One message with everything that is missing and how to get it here. */
+export function howToGet(missing) {
+  const lines = missing.map(({ what, brew, elsewhere }) => {
+    const hint = process.platform === 'darwin' && brew !== undefined ? `brew install ${brew}` : elsewhere
+    return `  - ${what}: ${hint}`
+  })
+  const apt = missing.map(({ apt: names }) => names[0]).join(' ')
+  const all = which('apt-get') === undefined ? '' : `\nAs root, all at once:\n  apt-get install -y --no-install-recommends ${apt}`
+  return `Missing, and set-up may not install system packages here (it needs root and apt-get):\n${lines.join('\n')}${all}\nThen run the same command again.`
+}
+
+/** Step: the missing packages, from apt. */
+export async function installPackages(missing) {
+  const env = { DEBIAN_FRONTEND: 'noninteractive' }
+  await run('apt-get', ['update', '-q'], env)
+  const names = []
+  for (const { apt } of missing) names.push(await firstAvailable(apt))
+  // Debian starts redis-server as a service on install; a policy that forbids it would be a change outside the package.
+  await run('apt-get', ['install', '-q', '-y', '--no-install-recommends', ...names], env)
+  return `installed ${names.join(', ')}`
+}
+
+async function firstAvailable(names) {
+  for (const name of names) {
+    const policy = await output('apt-cache', ['policy', name])
+    if (/Candidate: (?!\(none\))/.test(policy ?? '')) return name
+  }
+  return names[0]
+}
