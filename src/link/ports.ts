@@ -68,3 +68,19 @@ export interface LinkProgress {
   outstanding(): boolean
   lastMovedMonotonicMs(): number
 }
+
+// ---- what both halves need of the rest of the gateway --------------------------------------------------------------
+
+/** Which cluster.id each data center had. Kept over restarts by whoever implements it. */
+export interface KnownClusters {
+  get(dc: string): string | undefined
+  /** Called once the checks of a first session have passed. */
+  remember(dc: string, clusterId: string): void
+}
+
+/** The part of a pino logger that the link uses. */
+export interface LinkLog {
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
