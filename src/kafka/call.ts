@@ -33,7 +33,8 @@ export function call<Request extends unknown[], Response>(
           : new KafkaFailure('fatal', 'MALFORMED_RESPONSE', error.message, { cause: error }),
       )
     }
-    ;(api as (connection: Connection, ...rest: unknown[]) => void)(asLibraryConnection(connection), ...request, done)
+    const plain = api as unknown as (connection: Connection, ...rest: unknown[]) => void
+    plain(asLibraryConnection(connection), ...request, done)
   })
 }
 

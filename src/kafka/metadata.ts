@@ -1,4 +1,4 @@
-import { type MetadataResponse, metadataV12 } from '@platformatic/kafka'
+import { metadataV12 } from '@platformatic/kafka'
 import { call } from './call.ts'
 import type { BrokerAddress, BrokerConnection } from './connection.ts'
 import { errorName, failureFor } from './error-table.ts'
@@ -17,6 +17,8 @@ export interface ClusterView {
   readonly controllerId: number
   readonly brokers: readonly BrokerAddress[]
 }
+
+type MetadataResponse = ReturnType<typeof metadataV12.parseResponse>
 
 /** Names the answers of one Metadata request that were errors. */
 type TopicErrors = ReadonlyMap<string, number>
