@@ -1,0 +1,85 @@
+import type { Clock } from '../../../src/component.ts'
+import { type VirtualTime, wallMs } from './virtual-time.ts'
+
+type Life = 'running' | 'stopped' | 'dead'
+
+/**
+ * A process of the gateway. Its code runs only in reaction to something that reaches it: a timer, an answer, a frame.
+ * All of these come through `reach`, so killing it (nothing reaches it ever again) and stopping it (SIGSTOP: everything
+ * waits until it goes on) are complete. What it sent before is on its way and will arrive.
+ */
+export class SimulatedProcess {
+  readonly name: string
+  readonly clock: Clock
+  readonly #time: VirtualTime
+  #life: Life = 'running'
+  #waiting: (() => void)[] = []
+  readonly #onDeath: (() => void)[] = []
+
+  constructor(name: string, time: VirtualTime, wallSkewMs = 0) {
+    this.name = name
+    this.#time = time
+    this.clock = {
+      nowMs: () => wallMs(time) + wallSkewMs,
+      monotonicMs: () => time.nowMs,
+      sleep: (ms, signal) => this.#sleep(ms, signal),
+    }
+  }
+
+  get life(): Life {
+    return this.#life
+  }
+
+  /** Something comes to this process. */
+  reach(run: () => void): void {
+    if (this.#life === 'running') run()
+    else if (this.#life === 'stopped') this.#waiting.push(run)
+  }
+
+  /** kill -9. */
+  kill(): void {
+    this.#life = 'dead'
+    this.#waiting = []
+    for (const listener of this.#onDeath.splice(0)) listener()
+  }
+
+  /** SIGSTOP now, SIGCONT after `ms`. */
+  stopFor(ms: number): void {
+    if (this.#life !== 'running') return
+    this.#life = 'stopped'
+    this.#time.after(ms, () => this.#goOn())
+  }
+
+  /** What the world does when this process dies: its sockets are closed by the kernel. */
+  onDeath(listener: () => void): void {
+    this.#onDeath.push(listener)
+  }
+
+  #goOn(): void {
+    if (this.#life !== 'stopped') return
+    this.#life = 'running'
+    // one by one in virtual time, so that a kill or another stop in between counts
+    const waiting = this.#waiting.splice(0)
+    for (const run of waiting) this.#time.after(0, () => this.reach(run))
+  }
+
+  #sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) {
+        reject(signal.reason as Error)
+        return
+      }
+      const onAbort = (): void => {
+        cancel()
+        reject(signal!.reason as Error)
+      }
+      const cancel = this.#time.after(ms, () =>
+        this.reach(() => {
+          signal?.removeEventListener('abort', onAbort)
+          resolve()
+        }),
+      )
+      signal?.addEventListener('abort', onAbort, { once: true })
+    })
+  }
+}
