@@ -52,3 +52,112 @@ export interface CompactedTable<V> {
   /** Reads to the end of the log as of now (ListOffsets, then read up to it). */
   catchUp(): Promise<void>
 }
+
+/** The two ids under which our writers are known: producerId -> what it writes (exactly-once.md 2, T1 and 2.5). */
+export interface WriterEntry {
+  readonly producerId: number
+  readonly origin: string
+  /** Topic name in this cluster. */
+  readonly topic: string
+  readonly partition: number
+  readonly generation: number
+}
+
+export interface WriterRegistry {
+  /** Every writer ever registered for this partition of a link. */
+  writersOf(origin: string, topic: string, partition: number): readonly WriterEntry[]
+  /** Generation now in force, 0 at first. */
+  generationOf(origin: string, topic: string, partition: number): number
+  /** Durable when it resolves. */
+  register(entry: WriterEntry): Promise<void>
+  /** Durable when it resolves: the next takeover uses this generation (F12). */
+  setGeneration(origin: string, topic: string, partition: number, generation: number): Promise<void>
+  /** Reads the registry to its end as of now. */
+  catchUp(): Promise<void>
+}
+
+export interface Checkpoints {
+  of(origin: string, topic: string, partition: number): readonly Checkpoint[]
+  /** Durable (acks=all) when it resolves. */
+  save(checkpoint: Checkpoint): Promise<void>
+  /** Removes superseded checkpoints; a failure leaves them, which is harmless. */
+  remove(checkpoints: readonly Checkpoint[]): Promise<void>
+  catchUp(): Promise<void>
+  /** Where a transaction of this partition writes its progress record, and the record's bytes. */
+  progressRecord(checkpoint: Checkpoint): ProgressRecord
+}
+
+export interface ProgressRecord {
+  readonly partition: TopicPartition
+  readonly topicId: string
+  readonly key: Buffer
+  readonly value: Buffer
+}
+
+/**
+ * What is known about a partition of a link beside the data itself: exactly-once.md 2.4, and (`transaction` set) the
+ * progress record of 2.2. Only a lower bound for ordinary topics; the data decides.
+ */
+export interface Checkpoint extends TopicPartition {
+  readonly origin: string
+  readonly generation: number
+  readonly producerId: number
+  readonly producerEpoch: number
+  /** First position ever, resolved. */
+  readonly start: number
+  readonly originTopicId: string
+  /** Next origin offset needed. */
+  readonly position: number
+  /** `next` of our last batch in the log; the next batch's `from`. At most `position`. */
+  readonly written: number
+  /** A reported gap lies between `written` and `position`. */
+  readonly gap: boolean
+  readonly originLeaderEpoch: number
+  readonly targetTopicId: string
+  /** Base offset of our last batch in the target log, -1 none. */
+  readonly targetOffset: number
+  /** Every batch of ours below this target offset is covered by `position`. */
+  readonly scanFrom: number
+  readonly targetLeaderEpoch: number
+  readonly sequence: number
+  readonly savedAtMs: number
+  /** Unconfirmed until a later checkpoint: what this transaction covered. */
+  readonly transaction?: {
+    readonly from: number
+    readonly firstTargetOffset: number
+    readonly lastTargetOffset: number
+  }
+}
+
+/** What the operator should know, once per occurrence, with the exact range where there is one. */
+export interface IngestEvent {
+  readonly name:
+    | 'gap'
+    | 'truncated'
+    | 'topic-recreated'
+    | 'target-recreated'
+    | 'target-truncated'
+    | 'loop'
+    | 'halted'
+    | 'fenced'
+    | 'mode-changed'
+    | 'generation-raised'
+  readonly origin: string
+  readonly topic: string
+  readonly partition: number
+  readonly message: string
+  /** Origin offsets [from, to). */
+  readonly from?: number
+  readonly to?: number
+}
+
+/** Measurements and events that leave ingest. All calls are quick. */
+export interface IngestObserver {
+  event(event: IngestEvent): void
+  takeover(origin: string, durationMs: number): void
+  appended(origin: string, topic: string, records: number, bytes: number): void
+  appendFailed(origin: string, topic: string, kind: string, code: string): void
+  dropped(origin: string, topic: string, reason: 'loop' | 'duplicate', records: number): void
+  provenanceReplaced(origin: string, topic: string, records: number): void
+  log(level: 'debug' | 'info' | 'warn' | 'error', message: string, fields: Record<string, unknown>): void
+}

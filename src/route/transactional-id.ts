@@ -1,7 +1,7 @@
 /** The transactional.id of one partition of a link: the unit of fencing (exactly-once.md 2). */
 export interface WriterName {
   readonly origin: string
-  /** Topic name at the origin: positions are in origin coordinates, whatever the replica is called. */
+  /** Topic name in the target cluster: one id for one target partition, also when a rename template changes. */
   readonly topic: string
   readonly partition: number
   /** Raised when the epochs of an id are used up (F12). */

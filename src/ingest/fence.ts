@@ -1,0 +1,156 @@
+import type { Clock } from '../component.ts'
+import { GatewayError } from '../errors.ts'
+import { KafkaFailure } from '../kafka/failure.ts'
+import type { ProducerIdentity, TopicPartition } from '../kafka/types.ts'
+import { isControl, producerEpochOf, producerIdOf } from '../record/batch.ts'
+import { transactionalId } from '../route/transactional-id.ts'
+import {
+  END_TXN_RESENDS,
+  EPOCH_RETIRE,
+  MARKER_POLL_MS,
+  MARKER_WAIT_MS,
+  SCAN_READ_BYTES,
+  TRANSACTION_TIMEOUT_MS,
+} from './limits.ts'
+import { isCommitMarker, walk } from './own-batches.ts'
+import type { TargetLog, WriterRegistry } from './ports.ts'
+
+/** Which partition of which link, in the target cluster's names. */
+export interface LinkPartition extends TopicPartition {
+  readonly origin: string
+}
+
+export interface Fenced {
+  readonly transactionalId: string
+  readonly identity: ProducerIdentity
+  readonly generation: number
+  /** Offset of our own marker: no earlier run can write behind it. */
+  readonly markerOffset: number
+  readonly targetTopicId: string
+}
+
+export interface FencePorts {
+  readonly target: TargetLog
+  readonly registry: WriterRegistry
+  readonly clock: Clock
+  readonly sessionTimeoutMs: number
+  /** Still the lane's owner? Asked after every wait that could outlast an ownership. */
+  isOwner(): boolean
+}
+
+/**
+ * T1 to T4 of exactly-once.md 2: after it resolves no earlier writer run of this partition can append any more.
+ * Rejects with KafkaFailure (try again, paced) or GatewayError (halt).
+ */
+export async function fence(partition: LinkPartition, ports: FencePorts): Promise<Fenced> {
+  const { target, registry } = ports
+  for (;;) {
+    await registry.catchUp()
+    const generation = registry.generationOf(partition.origin, partition.topic, partition.partition)
+    const id = transactionalId({ ...partition, generation })
+    const identity = await claimIdentity(partition, id, generation, ports)
+    const targetTopicId = await target.topicId(partition.topic)
+    if (!targetTopicId) throw new KafkaFailure('retriable', 'UNKNOWN_TOPIC_OR_PARTITION', `${partition.topic} is gone`)
+    const before = await target.offsets(partition)
+    await target.addPartitionsToTxn(id, identity, [partition])
+    await endTransaction(target, id, identity, false)
+    const marker = await awaitMarker(target, ports.clock, partition, before.endOffset, identity)
+    if (identity.producerEpoch < EPOCH_RETIRE)
+      return { transactionalId: id, identity, generation, markerOffset: marker.offset, targetTopicId }
+    // F12: a wrapped epoch would bring a new producerId that does not fence this one.
+    await registry.setGeneration(partition.origin, partition.topic, partition.partition, generation + 1)
+  }
+}
+
+/** T1: the next epoch of our producerId, registered before anything is written under it. */
+async function claimIdentity(
+  partition: LinkPartition,
+  id: string,
+  generation: number,
+  ports: FencePorts,
+): Promise<ProducerIdentity> {
+  const { target, registry } = ports
+  const before = await target.describeTransaction(id)
+  const identity = await target.initProducerId(id, TRANSACTION_TIMEOUT_MS)
+  const known = registry
+    .writersOf(partition.origin, partition.topic, partition.partition)
+    .filter(writer => writer.generation === generation)
+  if (known.some(writer => writer.producerId === identity.producerId)) return identity
+  if (known.length > 0) await admitUnexpected(partition, id, before === undefined, ports)
+  await registry.register({ ...partition, producerId: identity.producerId, generation })
+  return identity
+}
+
+/**
+ * A producerId other than the registered one does not fence it (F10, F12). It is accepted only when the coordinator had
+ * forgotten the id and nobody else claimed the lane for a whole session time-out.
+ */
+async function admitUnexpected(
+  partition: LinkPartition,
+  id: string,
+  forgotten: boolean,
+  ports: FencePorts,
+): Promise<void> {
+  if (forgotten) {
+    await ports.clock.sleep(ports.sessionTimeoutMs)
+    if (ports.isOwner()) return
+    throw new KafkaFailure('fenced', 'LANE_LOST', `${id}: another node owns the lane by now`)
+  }
+  throw new GatewayError(
+    'REGISTRY_BROKEN',
+    'partition',
+    `${partition.topic}-${partition.partition}: ${id} has a producerId that the registry does not know`,
+    {
+      hint: 'the registry or __transaction_state of this cluster was lost or restored; see docs/runbooks/registry-lost.md',
+    },
+  )
+}
+
+/** EndTxn until its outcome is known; a lost answer is asked for again (T3). Rejects fenced with KafkaFailure. */
+export async function endTransaction(
+  target: TargetLog,
+  id: string,
+  identity: ProducerIdentity,
+  commit: boolean,
+): Promise<void> {
+  for (let resends = 0; ; resends++) {
+    try {
+      return await target.endTxn(id, identity, commit)
+    } catch (failure) {
+      const again = failure instanceof KafkaFailure && (failure.kind === 'ambiguous' || failure.kind === 'retriable')
+      if (!again || resends >= END_TXN_RESENDS) throw failure
+    }
+  }
+}
+
+export interface Marker {
+  readonly offset: number
+  readonly committed: boolean
+}
+
+/** T4: EndTxn answers before its marker is in the log (F4), so wait until it can be read there. */
+export async function awaitMarker(
+  target: TargetLog,
+  clock: Clock,
+  partition: TopicPartition,
+  fromOffset: number,
+  identity: ProducerIdentity,
+): Promise<Marker> {
+  const deadline = clock.monotonicMs() + MARKER_WAIT_MS
+  let offset = fromOffset
+  while (clock.monotonicMs() < deadline) {
+    const fetched = await target.read(partition, offset, SCAN_READ_BYTES, MARKER_POLL_MS)
+    try {
+      for (const { batch, baseOffset, nextOffset } of walk(fetched.records)) {
+        if (nextOffset <= offset) continue
+        offset = nextOffset
+        if (!isControl(batch)) continue
+        if (producerIdOf(batch) !== identity.producerId || producerEpochOf(batch) !== identity.producerEpoch) continue
+        return { offset: baseOffset, committed: isCommitMarker(batch) }
+      }
+    } finally {
+      fetched.release()
+    }
+  }
+  throw new KafkaFailure('ambiguous', 'MARKER_NOT_SEEN', `${partition.topic}-${partition.partition}: no marker in time`)
+}

@@ -1,0 +1,135 @@
+import { GatewayError } from '../errors.ts'
+import type { TopicPartition } from '../kafka/types.ts'
+import {
+  baseOffsetOf,
+  batchEnd,
+  isControl,
+  isTransactional,
+  nextOffsetOf,
+  producerIdOf,
+  recordCountOf,
+} from '../record/batch.ts'
+import { decodePosition, type PositionHeader } from '../record/position.ts'
+import { ISTHMUS_POSITION } from '../record/provenance.ts'
+import { lastRecord } from '../record/records.ts'
+import { SCAN_READ_BYTES } from './limits.ts'
+import type { TargetLog } from './ports.ts'
+
+/** One batch that this link wrote, as read back from the target log. */
+export interface OwnBatch {
+  readonly producerId: number
+  readonly baseOffset: number
+  readonly nextOffset: number
+  readonly position: PositionHeader
+}
+
+export interface OwnMarker {
+  readonly producerId: number
+  readonly offset: number
+  readonly committed: boolean
+}
+
+/** What of ours lies in a stretch of the target log. */
+export interface OwnLog {
+  /** Plain batches, and those of committed transactions, in the order in which they came to count. */
+  readonly committed: readonly OwnBatch[]
+  readonly markers: readonly OwnMarker[]
+}
+
+export interface WalkedBatch {
+  readonly batch: Buffer
+  readonly baseOffset: number
+  readonly nextOffset: number
+}
+
+/** The whole batches of a record set, one after the other. */
+export function* walk(records: Buffer): Generator<WalkedBatch> {
+  let at = 0
+  for (let end = batchEnd(records, at); end > 0; end = batchEnd(records, at)) {
+    const batch = records.subarray(at, end)
+    yield { batch, baseOffset: baseOffsetOf(batch), nextOffset: nextOffsetOf(batch) }
+    at = end
+  }
+}
+
+/** The key of a control record: int16 version, int16 type; type 1 is COMMIT, 0 ABORT (KIP-98). */
+export function isCommitMarker(batch: Buffer): boolean {
+  const key = lastRecord(batch).key
+  return key !== null && key.length >= 4 && key.readInt16BE(2) === 1
+}
+
+/** Reads [from, to) of the target log and keeps what was written under one of `ownProducerIds`. */
+export async function scanOwn(
+  target: TargetLog,
+  partition: TopicPartition,
+  from: number,
+  to: number,
+  ownProducerIds: ReadonlySet<number>,
+): Promise<OwnLog> {
+  const committed: OwnBatch[] = []
+  const markers: OwnMarker[] = []
+  const open = new Map<number, OwnBatch[]>()
+  let offset = from
+  while (offset < to) {
+    const fetched = await target.read(partition, offset, SCAN_READ_BYTES, 1_000)
+    const before = offset
+    try {
+      for (const { batch, baseOffset, nextOffset } of walk(fetched.records)) {
+        if (baseOffset >= to) return { committed, markers }
+        if (nextOffset <= offset) continue
+        offset = nextOffset
+        const id = producerIdOf(batch)
+        if (!ownProducerIds.has(id)) continue
+        if (isControl(batch)) {
+          const commit = isCommitMarker(batch)
+          markers.push({ producerId: id, offset: baseOffset, committed: commit })
+          if (commit) committed.push(...(open.get(id) ?? []))
+          open.delete(id)
+          continue
+        }
+        const own = readOwn(batch, id, baseOffset, nextOffset)
+        if (!own) continue
+        if (!isTransactional(batch)) committed.push(own)
+        else open.set(id, [...(open.get(id) ?? []), own])
+      }
+    } finally {
+      fetched.release()
+    }
+    if (offset === before && fetched.highWatermark <= offset) break
+  }
+  return { committed, markers }
+}
+
+/** The batch of ours that begins exactly at `offset`; undefined when something else, or nothing, is there. */
+export async function ownBatchAt(
+  target: TargetLog,
+  partition: TopicPartition,
+  offset: number,
+  ownProducerIds: ReadonlySet<number>,
+): Promise<OwnBatch | undefined> {
+  const fetched = await target.read(partition, offset, 1, 1_000)
+  try {
+    for (const { batch, baseOffset, nextOffset } of walk(fetched.records)) {
+      const id = producerIdOf(batch)
+      if (baseOffset !== offset || !ownProducerIds.has(id) || isControl(batch)) return undefined
+      return readOwn(batch, id, baseOffset, nextOffset)
+    }
+    return undefined
+  } finally {
+    fetched.release()
+  }
+}
+
+/** Undefined when compaction left the batch without its last record: then it says nothing (2.5). */
+function readOwn(batch: Buffer, id: number, baseOffset: number, nextOffset: number): OwnBatch | undefined {
+  if (recordCountOf(batch) === 0) return undefined
+  const value = lastRecord(batch).headers.findLast(header => header.key === ISTHMUS_POSITION)?.value
+  if (!value) return undefined
+  const position = decodePosition(value)
+  if (position.producerId === id) return { producerId: id, baseOffset, nextOffset, position }
+  throw new GatewayError(
+    'POSITION_BROKEN',
+    'partition',
+    `the batch at target offset ${baseOffset} was written by producerId ${id} but its position header names ${position.producerId}`,
+  )
+}

@@ -1,0 +1,384 @@
+import type { Clock } from '../component.ts'
+import { GatewayError } from '../errors.ts'
+import { KafkaFailure } from '../kafka/failure.ts'
+import type { Appended } from '../kafka/types.ts'
+import type { TransformedBatch } from '../record/transform.ts'
+import { CheckpointPace } from './checkpoint-pace.ts'
+import type { Fenced } from './fence.ts'
+import { type Cut, holdsOldData } from './inbox.ts'
+import type { IngestLimits } from './limits.ts'
+import { type Pace, takeoverBegins, unpaced, waitBeforeTakeoverMs } from './pacing.ts'
+import { runPlain } from './plain-run.ts'
+import type { Checkpoint, Checkpoints, IngestEvent, IngestObserver, TargetLog } from './ports.ts'
+import type { PartitionSpec, RunEnd, RunPartition, Taken, WriteMode } from './run.ts'
+import { type PartitionPolicy, SourceFeed } from './source-feed.ts'
+import { afterWrite, NOTHING_WRITTEN, type Standing, toCheckpoint } from './standing.ts'
+import { type TakeoverPorts, takeOver } from './takeover.ts'
+import { runTransactions, type Written } from './transaction-run.ts'
+import { Upkeep } from './upkeep.ts'
+import { Wakeup } from './wakeup.ts'
+
+export interface WriterPorts extends TakeoverPorts {
+  readonly random: () => number
+  readonly clusterHash: Buffer
+  /** Node-wide room for produce-ready bytes; `wake` is called when a refused reservation may succeed. */
+  readonly inFlight: { reserve(bytes: number, wake: () => void): boolean; unreserve(bytes: number): void }
+  giveBack(lane: number, bytes: number): void
+}
+
+export type WriterState =
+  | { readonly kind: 'waiting'; readonly why: string }
+  | { readonly kind: 'taking-over' }
+  | { readonly kind: 'running'; readonly mode: WriteMode }
+  | { readonly kind: 'halted'; readonly error: GatewayError }
+  | { readonly kind: 'stopped' }
+
+/** A second record over the limit in a batch this small cannot be split away any more. */
+const SMALLEST_SPLIT_BYTES = 1024
+/** Data is old when its time is further back than this part of `producer.id.expiration.ms` (exactly-once.md 2.2). */
+const OLD_DATA_SHARE = 4
+
+/**
+ * One partition of a link: takes it over (fence, position), writes until a doubt, takes over again. What goes wrong here
+ * hurts this partition only. Records come through `feed`; exactly-once.md is what this class keeps.
+ */
+export class PartitionWriter implements RunPartition {
+  readonly spec: PartitionSpec
+  readonly feed: SourceFeed
+  readonly target: TargetLog
+  readonly checkpoints: Checkpoints
+  readonly clock: Clock
+  readonly limits: IngestLimits
+  readonly observer: IngestObserver
+  readonly #ports: WriterPorts
+  readonly #policy: PartitionPolicy
+  readonly #wakeup = new Wakeup()
+  readonly #upkeep: Upkeep
+  readonly #pacing: CheckpointPace
+  #state: WriterState = { kind: 'waiting', why: 'its turn' }
+  #standing: Standing = NOTHING_WRITTEN
+  #asked: RunEnd | undefined
+  #fenced: Fenced | undefined
+  #sequence = -1
+  /** Cuts that are neither safe nor given up, and their wire bytes. */
+  #unanswered = { cuts: 0, bytes: 0 }
+  #pace: Pace = unpaced
+  #maxBatchBytes: number
+  #life: Promise<void> | undefined
+
+  constructor(spec: PartitionSpec, policy: PartitionPolicy, ports: WriterPorts) {
+    this.spec = spec
+    this.target = ports.target
+    this.checkpoints = ports.checkpoints
+    this.clock = ports.clock
+    this.limits = ports.limits
+    this.observer = ports.observer
+    this.#ports = ports
+    this.#policy = policy
+    this.#maxBatchBytes = spec.maxMessageBytes
+    this.feed = new SourceFeed(spec, policy, ports.clock, ports.observer, {
+      wake: () => this.wake(),
+      end: end => this.end(end),
+      giveBack: bytes => ports.giveBack(spec.lane, bytes),
+    })
+    this.#upkeep = new Upkeep(spec, ports, {
+      doubt: cause => this.end({ kind: 'doubt', cause }),
+      endSeen: (endOffset, leaderEpoch) => this.#endSeen(endOffset, leaderEpoch),
+      idle: () => this.#unanswered.cuts === 0,
+    })
+    this.#pacing = new CheckpointPace(ports.clock, checkpoint => ports.checkpoints.save(checkpoint))
+  }
+
+  // ---- life -----------------------------------------------------------------------------------------------------
+
+  start(): void {
+    this.#life ??= this.#live()
+  }
+
+  /** Resolves when what was in flight is known and a last checkpoint is saved, so that the next owner reads little. */
+  async stop(): Promise<void> {
+    this.end({ kind: 'stopped' })
+    await this.#life
+    this.#state = { kind: 'stopped' }
+  }
+
+  /** An operator's resume: a halted partition is taken over again. */
+  resume(): void {
+    if (this.#state.kind !== 'halted') return
+    this.#asked = undefined
+    this.#pace = unpaced
+    this.#life = this.#live()
+  }
+
+  /** Asks the present run to end; a stop is never taken back by something weaker. */
+  end(end: RunEnd): void {
+    if (this.#asked?.kind !== 'stopped') this.#asked = end
+    this.wake()
+  }
+
+  get state(): WriterState {
+    return this.#state
+  }
+
+  get standing(): Standing {
+    return this.#standing
+  }
+
+  async #live(): Promise<void> {
+    let mode: WriteMode = this.spec.compacted ? 'transaction' : 'plain'
+    let ranForMs = 0
+    while (await this.#nextTurn(ranForMs)) {
+      const beganMs = this.clock.monotonicMs()
+      const end = await this.#turn(mode)
+      ranForMs = this.clock.monotonicMs() - beganMs
+      this.#upkeep.end()
+      this.#giveUpUnanswered()
+      this.feed.letGo()
+      if (end.kind === 'halt') return this.#halt(end.error)
+      if (end.kind === 'mode') mode = end.mode
+      await this.#between(end)
+    }
+    this.#state = { kind: 'stopped' }
+  }
+
+  /** Waits until the next takeover may begin; false when the writer is to stop. */
+  async #nextTurn(ranForMs: number): Promise<boolean> {
+    for (;;) {
+      if (this.#stopping()) return false
+      const waitMs = waitBeforeTakeoverMs(this.#pace, this.clock.monotonicMs())
+      if (waitMs === 0) break
+      await this.#wakeup.wait(this.clock, waitMs)
+    }
+    this.#pace = takeoverBegins(this.#pace, this.clock.monotonicMs(), ranForMs)
+    this.#asked = undefined
+    return true
+  }
+
+  /** Method, not an inlined test: `end` changes the field while we wait. */
+  #stopping(): boolean {
+    return this.#asked?.kind === 'stopped'
+  }
+
+  /** One takeover and the run that follows it. */
+  async #turn(mode: WriteMode): Promise<RunEnd> {
+    try {
+      const taken = await this.#takeOver(mode)
+      if (!('fenced' in taken)) return taken
+      this.#state = { kind: 'running', mode }
+      this.#upkeep.begin()
+      if (mode === 'plain') return await runPlain(this, taken, this.#ports.clusterHash)
+      const progressAfter = (written: readonly Written[], from: number) => this.#progressAfter(written, from)
+      return await runTransactions(this, taken, this.#ports.clusterHash, progressAfter)
+    } catch (failure) {
+      if (failure instanceof GatewayError) return { kind: 'halt', error: failure }
+      if (failure instanceof KafkaFailure) return { kind: 'doubt', cause: failure }
+      const message = `${this.#name()}: ${failure instanceof Error ? (failure.stack ?? failure.message) : String(failure)}`
+      return { kind: 'halt', error: new GatewayError('INTERNAL', 'partition', message, { cause: failure }) }
+    }
+  }
+
+  async #takeOver(mode: WriteMode): Promise<Taken | RunEnd> {
+    if (this.#stopping()) return { kind: 'stopped' }
+    const beganMs = this.clock.monotonicMs()
+    this.#state = { kind: 'taking-over' }
+    const took = await takeOver(this.spec, this.#policy, mode, this.feed, {
+      ...this.#ports,
+      asked: () => this.#asked,
+      wait: () => this.wait(),
+    })
+    if (!('standing' in took)) return took
+    this.#fenced = took.taken.fenced
+    this.#standing = took.standing
+    this.#sequence = -1
+    await this.#pacing.saveNow(this.#checkpoint())
+    await this.checkpoints.remove(took.superseded.filter(old => !this.#sameRun(old)))
+    this.feed.wantFrom(this.#standing)
+    this.observer.takeover(this.spec.origin, this.clock.monotonicMs() - beganMs)
+    return took.taken
+  }
+
+  #sameRun(checkpoint: Checkpoint): boolean {
+    const fenced = this.#fenced
+    return (
+      checkpoint.producerId === fenced?.identity.producerId &&
+      checkpoint.producerEpoch === fenced.identity.producerEpoch
+    )
+  }
+
+  /** What has to be durable, or said, before the next turn. */
+  async #between(end: RunEnd): Promise<void> {
+    switch (end.kind) {
+      case 'move':
+        this.#standing = end.to(this.#standing)
+        this.#state = { kind: 'waiting', why: end.why }
+        return await this.#saveQuietly()
+      case 'mode':
+        return this.#event('mode-changed', `writes in ${end.mode} mode: ${end.why}`)
+      case 'doubt':
+        this.#state = { kind: 'waiting', why: end.cause.message }
+        if (end.cause.kind === 'fenced') this.#event('fenced', end.cause.message)
+        return this.#log('info', 'takes over again', { cause: end.cause.code, what: end.cause.message })
+      case 'stopped':
+        return await this.#saveQuietly()
+      case 'halt':
+    }
+  }
+
+  /** A checkpoint is only a lower bound: without this one the next owner reads a little more. */
+  async #saveQuietly(): Promise<void> {
+    if (!this.#fenced) return
+    try {
+      await this.#pacing.saveNow(this.#checkpoint())
+    } catch (failure) {
+      this.#log('warn', 'checkpoint not saved', { what: String(failure) })
+    }
+  }
+
+  #halt(error: GatewayError): void {
+    this.#state = { kind: 'halted', error }
+    this.#event('halted', error.message)
+    this.#log('error', 'partition halted', { code: error.code, what: error.message, hint: error.hint })
+  }
+
+  // ---- what a run needs ------------------------------------------------------------------------------------------
+
+  endAsked(): RunEnd | undefined {
+    if (this.#asked) return this.#asked
+    if (this.#ports.isOwner(this.spec.lane)) return undefined
+    return { kind: 'doubt', cause: new KafkaFailure('retriable', 'LANE_LOST', 'the lane is not ours for certain now') }
+  }
+
+  cut(maxWireBytes: number, mode: WriteMode): Cut | undefined {
+    const oldBeforeMs = this.#oldBeforeMs()
+    const taken = this.feed.cut(maxWireBytes, frame => mode === 'plain' && holdsOldData(frame, oldBeforeMs))
+    if (taken) this.#unanswered = { cuts: this.#unanswered.cuts + 1, bytes: this.#unanswered.bytes + taken.wireBytes }
+    return taken
+  }
+
+  otherModeNeeded(mode: WriteMode): string | undefined {
+    if (mode !== 'plain' || !this.feed.oldDataNext(this.#oldBeforeMs())) return undefined
+    return 'data older than the target keeps producer state for'
+  }
+
+  #oldBeforeMs(): number {
+    return this.clock.nowMs() - this.limits.producerIdExpirationMs / OLD_DATA_SHARE
+  }
+
+  bufferedBytes(): number {
+    return this.feed.bufferedBytes
+  }
+
+  reserve(bytes: number): boolean {
+    return this.#ports.inFlight.reserve(bytes, () => this.wake())
+  }
+
+  unreserve(bytes: number): void {
+    this.#ports.inFlight.unreserve(bytes)
+  }
+
+  get maxBatchBytes(): number {
+    return this.#maxBatchBytes
+  }
+
+  refusedAsTooLarge(batch: TransformedBatch): GatewayError | undefined {
+    const { sizeBytes } = batch.ready
+    if (batch.recordCount > 1 && sizeBytes > SMALLEST_SPLIT_BYTES) {
+      this.#maxBatchBytes = Math.floor(sizeBytes / 2)
+      this.#log('info', 'target batches get smaller', { refusedBytes: sizeBytes, maxBatchBytes: this.#maxBatchBytes })
+      return undefined
+    }
+    return new GatewayError(
+      'BATCH_TOO_LARGE',
+      'record',
+      `${this.#name()}: the record at origin offset ${batch.next - 1} makes a batch of ${sizeBytes} bytes, more than the target topic allows`,
+      { hint: `raise max.message.bytes of ${this.spec.topic} in this cluster, then resume the link` },
+    )
+  }
+
+  wrote(batch: TransformedBatch, cut: Cut, appended: Appended): void {
+    this.#sequence = appended.lastSequence
+    this.#standing = afterWrite(this.#standing, batch, cut.leaderEpoch, appended.baseOffset, appended.leaderEpoch)
+    this.#pacing.moved(batch.ready.sizeBytes)
+    this.observer.appended(this.spec.origin, this.spec.topic, batch.recordCount, batch.uncompressedBytes)
+  }
+
+  finished(cut: Cut): void {
+    this.#unanswered = { cuts: this.#unanswered.cuts - 1, bytes: this.#unanswered.bytes - cut.wireBytes }
+    if (cut.next > this.#standing.position) this.#standing = { ...this.#standing, position: cut.next }
+    this.feed.finished(cut)
+  }
+
+  rewind(): void {
+    this.#giveUpUnanswered()
+    this.feed.wantFrom(this.#standing)
+  }
+
+  /** What was cut and did not become safe is fetched again: its memory is free, so its credit goes back. */
+  #giveUpUnanswered(): void {
+    this.#ports.giveBack(this.spec.lane, this.#unanswered.bytes)
+    this.#unanswered = { cuts: 0, bytes: 0 }
+  }
+
+  async upkeep(taken: Taken): Promise<void> {
+    this.#coverWhatWasEmpty()
+    this.feed.reopenWhenDue()
+    this.#pacing.saveWhenDue(
+      () => this.#checkpoint(),
+      () => this.wake(),
+    )
+    if (this.#upkeep.dueInMs() > 0) return
+    await this.#upkeep.run(taken.fenced)
+    this.wake()
+  }
+
+  /** The source said that nothing of its own lies up to here, and all before is written. */
+  #coverWhatWasEmpty(): void {
+    const next = this.feed.receivedNext
+    if (this.#unanswered.cuts > 0 || !this.feed.empty || next <= this.#standing.position) return
+    this.#standing = { ...this.#standing, position: next }
+    this.#pacing.moved(0)
+  }
+
+  async wait(): Promise<void> {
+    const dueInMs = Math.min(this.#pacing.dueInMs(), this.#upkeep.dueInMs(), this.feed.reopenDueInMs())
+    await this.#wakeup.wait(this.clock, dueInMs)
+  }
+
+  wake(): void {
+    this.#wakeup.wake()
+  }
+
+  #endSeen(endOffset: number, leaderEpoch: number): void {
+    if (endOffset <= this.#standing.scanFrom) return
+    this.#standing = { ...this.#standing, scanFrom: endOffset, targetLeaderEpoch: leaderEpoch }
+    this.#pacing.moved(0)
+  }
+
+  #checkpoint(): Checkpoint {
+    return toCheckpoint(this.spec, this.#fenced!, this.#standing, this.#sequence, this.clock.nowMs())
+  }
+
+  #progressAfter(written: readonly Written[], from: number): Checkpoint {
+    let standing = this.#standing
+    for (const { batch, cut, appended } of written)
+      standing = afterWrite(standing, batch, cut.leaderEpoch, appended.baseOffset, appended.leaderEpoch)
+    const first = written[0]?.appended.baseOffset ?? -1
+    const last = standing.scanFrom - 1
+    const checkpoint = toCheckpoint(this.spec, this.#fenced!, standing, this.#sequence, this.clock.nowMs())
+    return { ...checkpoint, transaction: { from, firstTargetOffset: first, lastTargetOffset: last } }
+  }
+
+  #event(name: IngestEvent['name'], message: string): void {
+    const { origin, topic, partition } = this.spec
+    this.observer.event({ name, origin, topic, partition, message })
+  }
+
+  #log(level: 'info' | 'warn' | 'error', message: string, fields: Record<string, unknown>): void {
+    const { origin, topic, partition } = this.spec
+    this.observer.log(level, message, { origin, topic, partition, ...fields })
+  }
+
+  #name(): string {
+    return `${this.spec.topic}-${this.spec.partition}`
+  }
+}

@@ -1,0 +1,197 @@
+import { KafkaFailure } from '../kafka/failure.ts'
+import type { Appended, PartitionAppender, TopicPartition } from '../kafka/types.ts'
+import { buildBatch } from '../record/build-batch.ts'
+import type { TransformedBatch } from '../record/transform.ts'
+import { awaitMarker, endTransaction } from './fence.ts'
+import type { Cut } from './inbox.ts'
+import {
+  APPENDS_IN_FLIGHT,
+  DELIVERY_TIMEOUT_MS,
+  OLD_DATA_HYSTERESIS_MS,
+  TRANSACTION_MAX_BYTES,
+  TRANSACTION_MAX_MS,
+} from './limits.ts'
+import type { Checkpoint, ProgressRecord } from './ports.ts'
+import { endOf, FIRST_RATIO, type RunEnd, type RunPartition, splice, type Taken, wireTarget } from './run.ts'
+
+/** What one transaction has appended so far. */
+export interface Written {
+  readonly batch: TransformedBatch
+  readonly cut: Cut
+  readonly appended: Appended
+}
+
+/** The checkpoint that a transaction's progress record is: what it covers once committed. */
+export type ProgressAfter = (written: readonly Written[], from: number) => Checkpoint
+
+/**
+ * Transaction mode (exactly-once.md 2.2): old data and compacted topics. `taken.fenced.identity` is the *second* epoch
+ * after the fence, which carries no ABORT of ours (F14). Any trouble is a doubt.
+ */
+export async function runTransactions(
+  part: RunPartition,
+  taken: Taken,
+  clusterHash: Buffer,
+  progressAfter: ProgressAfter,
+): Promise<RunEnd> {
+  const run = new TransactionRun(part, taken, clusterHash, progressAfter)
+  try {
+    return await run.toEnd()
+  } catch (failure) {
+    return endOf(failure, part.spec)
+  } finally {
+    run.close()
+  }
+}
+
+class TransactionRun {
+  readonly #part: RunPartition
+  readonly #taken: Taken
+  readonly #clusterHash: Buffer
+  readonly #progressAfter: ProgressAfter
+  readonly #data: PartitionAppender
+  #progress: PartitionAppender | undefined
+  #ratio = FIRST_RATIO
+  #lastNeededMs: number
+
+  constructor(part: RunPartition, taken: Taken, clusterHash: Buffer, progressAfter: ProgressAfter) {
+    this.#part = part
+    this.#taken = taken
+    this.#clusterHash = clusterHash
+    this.#progressAfter = progressAfter
+    this.#lastNeededMs = part.clock.monotonicMs()
+    this.#data = this.#open(part.spec, taken.fenced.targetTopicId, taken.fenced.markerOffset)
+  }
+
+  async toEnd(): Promise<RunEnd> {
+    const part = this.#part
+    for (;;) {
+      const asked = part.endAsked()
+      if (asked) return asked
+      await part.upkeep(this.#taken)
+      if (part.otherModeNeeded('plain')) this.#lastNeededMs = part.clock.monotonicMs()
+      const quietMs = part.clock.monotonicMs() - this.#lastNeededMs
+      if (!part.spec.compacted && quietMs >= OLD_DATA_HYSTERESIS_MS)
+        return { kind: 'mode', mode: 'plain', why: `no old data for ${Math.round(quietMs / 1000)} s` }
+      const first = this.#cut()
+      if (first) await this.#transaction(first)
+      else await part.wait()
+    }
+  }
+
+  close(): void {
+    this.#data.close()
+    this.#progress?.close()
+  }
+
+  #cut(): Cut | undefined {
+    const cut = this.#part.cut(wireTarget(this.#part.limits, this.#ratio), 'transaction')
+    if (cut && this.#part.otherModeNeeded('plain')) this.#lastNeededMs = this.#part.clock.monotonicMs()
+    return cut
+  }
+
+  /** Data and the progress record that covers it, in one transaction; it counts when both markers can be read. */
+  async #transaction(first: Cut): Promise<void> {
+    const { part, id, identity } = {
+      part: this.#part,
+      id: this.#taken.fenced.transactionalId,
+      identity: this.#taken.fenced.identity,
+    }
+    const from = part.standing.written
+    const progressAt = part.checkpoints.progressRecord(this.#progressAfter([], from)).partition
+    await part.target.addPartitionsToTxn(id, identity, [part.spec, progressAt])
+    const { written, cuts } = await this.#appendAll(first, from)
+    const last = written.at(-1)
+    if (!last) {
+      // All records were dropped as loops: nothing to commit, the empty transaction is closed.
+      await endTransaction(part.target, id, identity, false)
+      for (const cut of cuts) part.finished(cut)
+      return
+    }
+    const progress = part.checkpoints.progressRecord(this.#progressAfter(written, from))
+    const progressOffset = await this.#appendProgress(progress)
+    await endTransaction(part.target, id, identity, true)
+    await Promise.all([
+      this.#committed(part.spec, last.appended.baseOffset + last.batch.recordCount),
+      this.#committed(progress.partition, progressOffset + 1),
+    ])
+    for (const one of written) part.wrote(one.batch, one.cut, one.appended)
+    for (const cut of cuts) part.finished(cut)
+  }
+
+  async #appendAll(first: Cut, from: number): Promise<{ written: Written[]; cuts: Cut[] }> {
+    const part = this.#part
+    const startedMs = part.clock.monotonicMs()
+    const written: Written[] = []
+    const cuts: Cut[] = []
+    const outstanding: Promise<unknown>[] = []
+    let next = from
+    let bytes = 0
+    let gap = part.standing.gap
+    for (let cut: Cut | undefined = first; cut; cut = this.#cut()) {
+      cuts.push(cut)
+      const result = splice(part, this.#taken, cut, next, gap, this.#clusterHash)
+      for (const batch of result.batches) {
+        outstanding.push(this.#appendData(batch, cut, written))
+        bytes += batch.ready.sizeBytes
+        next = cut.next
+        gap = false
+      }
+      if (outstanding.length >= APPENDS_IN_FLIGHT) await allAppended(outstanding.splice(0))
+      if (bytes >= TRANSACTION_MAX_BYTES || part.clock.monotonicMs() - startedMs >= TRANSACTION_MAX_MS) break
+    }
+    await allAppended(outstanding)
+    return { written, cuts }
+  }
+
+  /** Undefined when appended; the failure is a value, so that one rejection leaves no other unobserved. */
+  async #appendData(batch: TransformedBatch, cut: Cut, written: Written[]): Promise<unknown> {
+    try {
+      written.push({ batch, cut, appended: await this.#data.append(batch.ready) })
+      return undefined
+    } catch (failure) {
+      if (!(failure instanceof KafkaFailure) || failure.kind !== 'too-large') return failure
+      return this.#part.refusedAsTooLarge(batch) ?? failure
+    }
+  }
+
+  async #appendProgress(record: ProgressRecord): Promise<number> {
+    this.#progress ??= this.#open(record.partition, record.topicId, -1)
+    const batch = buildBatch([
+      { timestampMs: this.#part.clock.nowMs(), key: record.key, value: record.value, headers: [] },
+    ])
+    return (await this.#progress.append(batch)).baseOffset
+  }
+
+  /** ✱ A commit counts only when its marker is readable (F4): an answer to EndTxn is not enough. */
+  async #committed(partition: TopicPartition, fromOffset: number): Promise<void> {
+    const { target, clock } = this.#part
+    const marker = await awaitMarker(target, clock, partition, fromOffset, this.#taken.fenced.identity)
+    if (!marker.committed)
+      throw new KafkaFailure(
+        'fenced',
+        'TRANSACTION_ABORTED',
+        `${partition.topic}-${partition.partition}: aborted by another owner`,
+      )
+  }
+
+  #open(partition: TopicPartition, topicId: string, lastKnownOffset: number): PartitionAppender {
+    return this.#part.target.openAppender({
+      topic: partition.topic,
+      partition: partition.partition,
+      topicId,
+      identity: this.#taken.fenced.identity,
+      firstSequence: 0,
+      transactionalId: this.#taken.fenced.transactionalId,
+      lastKnownOffset,
+      deliveryTimeoutMs: DELIVERY_TIMEOUT_MS,
+    })
+  }
+}
+
+/** Waits for all answers and throws the first failure: those behind it are its consequence (F16). */
+async function allAppended(outstanding: readonly Promise<unknown>[]): Promise<void> {
+  const failures = await Promise.all(outstanding)
+  const first = failures.find(failure => failure !== undefined)
+  if (first !== undefined) throw first
+}
