@@ -141,7 +141,7 @@ export class MetadataCache {
     const errors = new Map<string, number>()
     for (const topic of response.topics) {
       const name = topic.name
-      if (name === null) continue
+      if (typeof name !== 'string') continue
       if (topic.errorCode !== 0) {
         errors.set(name, topic.errorCode)
         if (errorName(topic.errorCode) === 'UNKNOWN_TOPIC_OR_PARTITION') this.forget(name)
