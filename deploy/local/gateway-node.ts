@@ -1,5 +1,5 @@
-import { writeFileSync } from 'node:fs'
-import { stringify } from 'yaml'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { parse, stringify } from 'yaml'
 import { cliMain } from './paths.ts'
 import { httpAnswers } from './probe.ts'
 import type { ProcessPlan } from './process.ts'
@@ -81,6 +81,13 @@ function peerConfig({ dc, dcs, topology, doors }: NodePlan, other: string): Conf
 
 function loopback(port: number): string {
   return `127.0.0.1:${port}`
+}
+
+/** Settings to merge into every gateway's config, from a YAML file. */
+export function readConfigTree(file: string): ConfigTree {
+  const tree: unknown = parse(readFileSync(file, 'utf8'))
+  if (!isTree(tree)) throw new Error(`${file} must hold settings of a gateway, such as \`logLevel: debug\``)
+  return tree
 }
 
 /** Objects merge key by key; anything else is replaced by what `extra` says. */

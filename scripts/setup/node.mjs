@@ -33,12 +33,22 @@ export async function installNode() {
   if (installed?.version === NODE_VERSION && ownNode() !== undefined) return `v${NODE_VERSION} present`
   mkdirSync(join(home, 'node'), { recursive: true })
   const wanted = `${platformPackage()}@${NODE_VERSION}`
-  await run('npm', ['install', '--prefix', join(home, 'node'), '--no-save', '--no-audit', '--no-fund', '--ignore-scripts', wanted])
+  await run('npm', [
+    'install',
+    '--prefix',
+    join(home, 'node'),
+    '--no-save',
+    '--no-audit',
+    '--no-fund',
+    '--ignore-scripts',
+    wanted,
+  ])
   const node = ownNode()
   if (node === undefined) throw new Error(`npm installed ${wanted}, but it holds no bin/node`)
   chmodSync(node, 0o755)
   const version = await output(node, ['--version'])
-  if (version === undefined) throw new Error(`${node} does not start; on Linux it needs libatomic1 and glibc 2.28 or later`)
+  if (version === undefined)
+    throw new Error(`${node} does not start; on Linux it needs libatomic1 and glibc 2.28 or later`)
   return `${version.trim()} installed`
 }
 

@@ -26,7 +26,12 @@ export async function missingPackages({ purpose, kafkaVersions }) {
   if (lacksLibatomic()) need('libatomic (for Node 26)', ['libatomic1'], undefined, 'package libatomic')
   if (purpose === 'check') return missing
   if ((await findJava()) === undefined) {
-    const names = ['openjdk-21-jre-headless', 'openjdk-17-jre-headless', 'openjdk-25-jre-headless', 'default-jre-headless']
+    const names = [
+      'openjdk-21-jre-headless',
+      'openjdk-17-jre-headless',
+      'openjdk-25-jre-headless',
+      'default-jre-headless',
+    ]
     need(`Java ${requiredJavaMajor} or later`, names, 'openjdk', 'https://adoptium.net')
   }
   if (kafkaVersions.some(version => !jarsArePresent(version)) && which('mvn') === undefined)
@@ -49,7 +54,8 @@ export function howToGet(missing) {
     return `  - ${what}: ${hint}`
   })
   const apt = missing.map(({ apt: names }) => names[0]).join(' ')
-  const all = which('apt-get') === undefined ? '' : `\nAs root, all at once:\n  apt-get install -y --no-install-recommends ${apt}`
+  const all =
+    which('apt-get') === undefined ? '' : `\nAs root, all at once:\n  apt-get install -y --no-install-recommends ${apt}`
   return `Missing, and set-up may not install system packages here (it needs root and apt-get):\n${lines.join('\n')}${all}\nThen run the same command again.`
 }
 

@@ -28,7 +28,11 @@ export function run(command, args, env = {}) {
   mkdirSync(home, { recursive: true })
   appendFileSync(logFile, `\n$ ${command} ${args.join(' ')}\n`)
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd: root, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(command, args, {
+      cwd: root,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
     let tail = ''
     const onData = chunk => {
       appendFileSync(logFile, chunk)
@@ -40,7 +44,11 @@ export function run(command, args, env = {}) {
     child.on('close', (code, signal) => {
       if (code === 0) return resolve()
       const lines = tail.trimEnd().split('\n').slice(-SHOWN_LOG_LINES).join('\n')
-      reject(new Error(`\`${command} ${args.join(' ')}\` ended with ${signal ?? code}:\n${lines}\n(whole output: ${logFile})`))
+      reject(
+        new Error(
+          `\`${command} ${args.join(' ')}\` ended with ${signal ?? code}:\n${lines}\n(whole output: ${logFile})`,
+        ),
+      )
     })
   })
 }
