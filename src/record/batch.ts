@@ -157,6 +157,14 @@ export function corrupt(buffer: Buffer, at: number, what: string): GatewayError 
   return new GatewayError('BATCH_CORRUPT', 'partition', `batch at offset ${offset}: ${what}`)
 }
 
+/** The same error, naming the batch at `at` if it does not yet: varints and codecs do not know where they read. */
+export function namingBatch(error: unknown, buffer: Buffer, at: number): unknown {
+  if (!(error instanceof GatewayError) || error.scope !== 'partition' || error.message.startsWith('batch at '))
+    return error
+  const message = `batch at offset ${readInt64(buffer, at)}: ${error.message}`
+  return new GatewayError(error.code, error.scope, message, { cause: error.cause ?? error, hint: error.hint })
+}
+
 /** The whole batches of a record set, as views; a partial tail is left out. */
 export function splitBatches(records: Buffer): Buffer[] {
   const batches: Buffer[] = []

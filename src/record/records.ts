@@ -8,6 +8,7 @@ import {
   LOG_APPEND_TIME_BIT,
   lastOffsetDeltaOf,
   maxTimestampOf,
+  namingBatch,
   recordCountOf,
 } from './batch.ts'
 import { decompress } from './codecs.ts'
@@ -35,17 +36,29 @@ export interface BatchRecord {
 /** Smallest record: a length byte and six one-byte fields. */
 export const SMALLEST_RECORD_BYTES = 7
 
+const NOTHING = Buffer.alloc(0)
+
 /**
  * Body of one whole batch, decompressed. Throws CODEC_FAILED, and BATCH_CORRUPT where the header claims more records
  * than the bytes can hold.
  */
 export function decompressedBody(batch: Buffer): Buffer {
-  const body = decompress(codecIdOf(batch), batch.subarray(HEADER_BYTES))
   const count = recordCountOf(batch)
+  // Compaction leaves a bare header, codec bits and all.
+  if (count === 0 && batch.length === HEADER_BYTES) return NOTHING
+  const body = decompressNamed(batch)
   if (count < 0 || count * SMALLEST_RECORD_BYTES > body.length) {
     throw corrupt(batch, 0, `${count} records in ${body.length} bytes`)
   }
   return body
+}
+
+function decompressNamed(batch: Buffer): Buffer {
+  try {
+    return decompress(codecIdOf(batch), batch.subarray(HEADER_BYTES))
+  } catch (error) {
+    throw namingBatch(error, batch, 0)
+  }
 }
 
 /**
@@ -57,8 +70,7 @@ export function* iterateRecords(batch: Buffer): Generator<BatchRecord, void, voi
   const count = recordCountOf(batch)
   const reader = new VarintReader(body, 0, body.length)
   for (let index = 0; index < count; index++) {
-    const end = recordEnd(batch, reader, body.length)
-    yield readRecord(batch, reader, end)
+    yield nextRecord(batch, reader, body.length)
   }
   if (reader.position !== body.length) {
     throw corrupt(batch, 0, `${body.length - reader.position} bytes after its ${count} records`)
@@ -67,15 +79,14 @@ export function* iterateRecords(batch: Buffer): Generator<BatchRecord, void, voi
 
 /**
  * The last record that stands in a batch, read without looking into the others; undefined when compaction left none.
- * Throws like `iterateRecords`.
+ * `body`: the decompressed body, where the caller has it already. Throws like `iterateRecords`.
  */
-export function lastRecord(batch: Buffer): BatchRecord | undefined {
+export function lastRecord(batch: Buffer, body = decompressedBody(batch)): BatchRecord | undefined {
   const count = recordCountOf(batch)
   if (count === 0) return undefined
-  const body = decompressedBody(batch)
   const reader = new VarintReader(body, 0, body.length)
-  for (let index = 1; index < count; index++) reader.position = recordEnd(batch, reader, body.length)
-  const record = readRecord(batch, reader, recordEnd(batch, reader, body.length))
+  skipRecords(batch, reader, count - 1)
+  const record = nextRecord(batch, reader, body.length)
   if (reader.position !== body.length) {
     throw corrupt(batch, 0, `${body.length - reader.position} bytes after its ${count} records`)
   }
@@ -87,10 +98,26 @@ export function lastRecord(batch: Buffer): BatchRecord | undefined {
  * record is gone by compaction. Whether it was copied by an application is for the caller to judge (its producerId and
  * cluster hash). Throws POSITION_BROKEN for a value that is none.
  */
-export function positionOf(batch: Buffer): PositionHeader | undefined {
-  const headers = lastRecord(batch)?.headers ?? []
+export function positionOf(batch: Buffer, body?: Buffer): PositionHeader | undefined {
+  const headers = lastRecord(batch, body)?.headers ?? []
   const value = headers.findLast(header => header.key === ISTHMUS_POSITION)?.value
   return value ? decodePosition(value) : undefined
+}
+
+function skipRecords(batch: Buffer, reader: VarintReader, count: number): void {
+  try {
+    for (let index = 0; index < count; index++) reader.position = recordEnd(batch, reader, reader.limit)
+  } catch (error) {
+    throw namingBatch(error, batch, 0)
+  }
+}
+
+function nextRecord(batch: Buffer, reader: VarintReader, bodyEnd: number): BatchRecord {
+  try {
+    return readRecord(batch, reader, recordEnd(batch, reader, bodyEnd))
+  } catch (error) {
+    throw namingBatch(error, batch, 0)
+  }
 }
 
 /** Reads a record's length at the reader; returns where the record ends. */

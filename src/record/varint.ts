@@ -138,3 +138,15 @@ export function writeVarlong(target: Buffer, position: number, value: number): n
   target[at++] = low
   return at
 }
+
+/** Bytes that `value` (a safe integer) takes. */
+export function varlongSize(value: number): number {
+  if (value >= -0x4000_0000 && value < 0x4000_0000) return varintSize(value)
+  let high = value >= 0 ? value / 2 ** 34 : (-value - 1) / 2 ** 34
+  let bytes = 5
+  while (high >= 1) {
+    high /= 128
+    bytes++
+  }
+  return bytes
+}
