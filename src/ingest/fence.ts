@@ -39,10 +39,15 @@ export interface FencePorts {
 }
 
 /**
- * T1 to T4 of exactly-once.md 2: after it resolves no earlier writer run of this partition can append any more.
+ * T1 to T4 of exactly-once.md 2: after it resolves no earlier writer run of this partition can append any more, neither
+ * here nor in `also`, the other partitions that this run will write to.
  * Rejects with KafkaFailure (try again, paced) or GatewayError (halt).
  */
-export async function fence(partition: LinkPartition, ports: FencePorts): Promise<Fenced> {
+export async function fence(
+  partition: LinkPartition,
+  also: readonly TopicPartition[],
+  ports: FencePorts,
+): Promise<Fenced> {
   const { target, registry } = ports
   for (;;) {
     await registry.catchUp()
@@ -51,12 +56,15 @@ export async function fence(partition: LinkPartition, ports: FencePorts): Promis
     const identity = await claimIdentity(partition, id, generation, ports)
     const targetTopicId = await target.topicId(partition.topic)
     if (!targetTopicId) throw new KafkaFailure('retriable', 'UNKNOWN_TOPIC_OR_PARTITION', `${partition.topic} is gone`)
-    const before = await target.offsets(partition)
-    await target.addPartitionsToTxn(id, identity, [partition])
+    const fenced = [partition, ...also]
+    const ends = await Promise.all(fenced.map(one => target.offsets(one)))
+    await target.addPartitionsToTxn(id, identity, fenced)
     await endTransaction(target, id, identity, false)
-    const marker = await awaitMarker(target, ports.clock, partition, before.endOffset, identity)
+    const [marker] = await Promise.all(
+      fenced.map((one, i) => awaitMarker(target, ports.clock, one, ends[i]!.endOffset, identity)),
+    )
     if (identity.producerEpoch < EPOCH_RETIRE)
-      return { transactionalId: id, identity, generation, markerOffset: marker.offset, targetTopicId }
+      return { transactionalId: id, identity, generation, markerOffset: marker!.offset, targetTopicId }
     // F12: a wrapped epoch would bring a new producerId that does not fence this one.
     await registry.setGeneration(partition.origin, partition.topic, partition.partition, generation + 1)
   }

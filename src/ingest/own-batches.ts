@@ -9,9 +9,8 @@ import {
   producerIdOf,
   recordCountOf,
 } from '../record/batch.ts'
-import { decodePosition, type PositionHeader } from '../record/position.ts'
-import { ISTHMUS_POSITION } from '../record/provenance.ts'
-import { lastRecord } from '../record/records.ts'
+import type { PositionHeader } from '../record/position.ts'
+import { lastRecord, positionOf } from '../record/records.ts'
 import { SCAN_READ_BYTES } from './limits.ts'
 import type { TargetLog } from './ports.ts'
 
@@ -54,8 +53,8 @@ export function* walk(records: Buffer): Generator<WalkedBatch> {
 
 /** The key of a control record: int16 version, int16 type; type 1 is COMMIT, 0 ABORT (KIP-98). */
 export function isCommitMarker(batch: Buffer): boolean {
-  const key = lastRecord(batch).key
-  return key !== null && key.length >= 4 && key.readInt16BE(2) === 1
+  const key = lastRecord(batch)?.key
+  return key != null && key.length >= 4 && key.readInt16BE(2) === 1
 }
 
 /** Reads [from, to) of the target log and keeps what was written under one of `ownProducerIds`. */
@@ -123,9 +122,8 @@ export async function ownBatchAt(
 /** Undefined when compaction left the batch without its last record: then it says nothing (2.5). */
 function readOwn(batch: Buffer, id: number, baseOffset: number, nextOffset: number): OwnBatch | undefined {
   if (recordCountOf(batch) === 0) return undefined
-  const value = lastRecord(batch).headers.findLast(header => header.key === ISTHMUS_POSITION)?.value
-  if (!value) return undefined
-  const position = decodePosition(value)
+  const position = positionOf(batch)
+  if (!position) return undefined
   if (position.producerId === id) return { producerId: id, baseOffset, nextOffset, position }
   throw new GatewayError(
     'POSITION_BROKEN',

@@ -83,7 +83,9 @@ export interface Checkpoints {
   /** Removes superseded checkpoints; a failure leaves them, which is harmless. */
   remove(checkpoints: readonly Checkpoint[]): Promise<void>
   catchUp(): Promise<void>
-  /** Where a transaction of this partition writes its progress record, and the record's bytes. */
+  /** Where transactions of this partition write their progress records. */
+  progressPartition(origin: string, topic: string, partition: number): TopicPartition
+  /** The same, with the record's bytes. */
   progressRecord(checkpoint: Checkpoint): ProgressRecord
 }
 

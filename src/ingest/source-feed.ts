@@ -69,6 +69,7 @@ export class SourceFeed {
   #highWatermark = -1
   #lagMs = 0
   #waitingFor = 'a session'
+  #asking = false
 
   constructor(
     spec: PartitionSpec,
@@ -105,6 +106,7 @@ export class SourceFeed {
     this.#clear(this.#inbox.receivedNext)
     this.#wanted = undefined
     this.#opened = undefined
+    this.#asking = false
     this.#reopen = undefined
   }
 
@@ -116,6 +118,7 @@ export class SourceFeed {
   /** The session is gone. What was received stays valid: the next one goes on behind it. */
   detach(why: string): void {
     this.#channel = undefined
+    this.#asking = false
     this.#waitingFor = why
     if (this.#wanted?.start === 'policy') this.#opened = undefined
   }
@@ -127,6 +130,20 @@ export class SourceFeed {
 
   get bufferedBytes(): number {
     return this.#inbox.bufferedBytes
+  }
+
+  get attached(): boolean {
+    return this.#channel !== undefined
+  }
+
+  /** Asked for, and no answer yet. */
+  get unanswered(): boolean {
+    return this.#asking
+  }
+
+  /** The source has records that did not arrive. */
+  get behind(): boolean {
+    return this.#highWatermark > this.#inbox.receivedNext
   }
 
   /** Why nothing arrives; undefined while a channel is open. */
@@ -169,6 +186,7 @@ export class SourceFeed {
 
   onOpened(message: OpenedMessage): void {
     this.#reopen = undefined
+    this.#asking = false
     this.#reopenWaitMs = REOPEN_FIRST_MS
     this.#highWatermark = message.highWatermark
     // Frames of a first start may come before its checkpoint is durable: they wait in the inbox.
@@ -216,6 +234,7 @@ export class SourceFeed {
 
   onClosed(message: ClosedMessage, standing: Standing): void {
     if (message.reason === 'requested') return
+    this.#asking = false
     const halting = HALTING[message.reason]
     if (message.reason === 'gap') return this.#gap(message, standing)
     if (message.reason === 'topic-recreated') return this.#recreated(message)
@@ -283,6 +302,7 @@ export class SourceFeed {
 
   #openChannel(): void {
     if (!this.#channel || !this.#wanted) return
+    this.#asking = true
     if (this.#wanted.start === 'policy') return this.#channel.open(this.#policy.start, undefined)
     const { originTopicId, originLeaderEpoch } = this.#wanted.standing
     this.#channel.open(

@@ -48,7 +48,14 @@ export async function takeOver(
   if (!isOwner()) throw new KafkaFailure('retriable', 'LANE_LOST', 'the lane is not ours for certain now')
   const { target, registry, checkpoints, clock, limits } = turn
   const { fenced, tail } = await turn.takeoverSlot(async () => {
-    const fenced = await fence(spec, { target, registry, clock, isOwner, sessionTimeoutMs: limits.sessionTimeoutMs })
+    const also = mode === 'transaction' ? [checkpoints.progressPartition(spec.origin, spec.topic, spec.partition)] : []
+    const fenced = await fence(spec, also, {
+      target,
+      registry,
+      clock,
+      isOwner,
+      sessionTimeoutMs: limits.sessionTimeoutMs,
+    })
     const writers = registry.writersOf(spec.origin, spec.topic, spec.partition)
     const ownProducerIds = new Set(writers.map(writer => writer.producerId))
     const tail = await findTail(spec, fenced, { target, checkpoints, ownProducerIds, compacted: spec.compacted })

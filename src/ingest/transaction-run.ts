@@ -69,13 +69,13 @@ class TransactionRun {
       const asked = part.endAsked()
       if (asked) return asked
       await part.upkeep(this.#taken)
-      if (part.otherModeNeeded('plain')) this.#lastNeededMs = part.clock.monotonicMs()
       const quietMs = part.clock.monotonicMs() - this.#lastNeededMs
       if (!part.spec.compacted && quietMs >= OLD_DATA_HYSTERESIS_MS)
         return { kind: 'mode', mode: 'plain', why: `no old data for ${Math.round(quietMs / 1000)} s` }
       const first = this.#cut()
-      if (first) await this.#transaction(first)
-      else await part.wait()
+      if (!first) await part.wait()
+      else if (first.batches.length === 0) part.finished(first)
+      else await this.#transaction(first)
     }
   }
 
@@ -85,9 +85,8 @@ class TransactionRun {
   }
 
   #cut(): Cut | undefined {
-    const cut = this.#part.cut(wireTarget(this.#part.limits, this.#ratio), 'transaction')
-    if (cut && this.#part.otherModeNeeded('plain')) this.#lastNeededMs = this.#part.clock.monotonicMs()
-    return cut
+    if (this.#part.otherModeNeeded('plain')) this.#lastNeededMs = this.#part.clock.monotonicMs()
+    return this.#part.cut(wireTarget(this.#part.limits, this.#ratio), 'transaction')
   }
 
   /** Data and the progress record that covers it, in one transaction; it counts when both markers can be read. */
@@ -98,7 +97,8 @@ class TransactionRun {
       identity: this.#taken.fenced.identity,
     }
     const from = part.standing.written
-    const progressAt = part.checkpoints.progressRecord(this.#progressAfter([], from)).partition
+    const { origin, topic, partition } = part.spec
+    const progressAt = part.checkpoints.progressPartition(origin, topic, partition)
     await part.target.addPartitionsToTxn(id, identity, [part.spec, progressAt])
     const { written, cuts } = await this.#appendAll(first, from)
     const last = written.at(-1)

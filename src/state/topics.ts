@@ -1,0 +1,34 @@
+/** The shared state of a data center lives in its own Kafka (design.md 3), in these topics. */
+
+export const REGISTRY_TOPIC = '__isthmus.registry'
+export const PROGRESS_TOPIC = '__isthmus.progress'
+export const CONTROL_TOPIC = '__isthmus.control'
+export const LANES_TOPIC = '__isthmus.lanes'
+export const SELF_TEST_TOPIC = '__isthmus.selftest'
+
+export interface StateTopic {
+  readonly name: string
+  readonly partitions: number
+  readonly configs: Readonly<Record<string, string>>
+}
+
+const COMPACTED = {
+  'cleanup.policy': 'compact',
+  'unclean.leader.election.enable': 'false',
+  'segment.bytes': String(16 * 1024 * 1024),
+}
+
+/** One partition, read by every node. More would not help: entries are few and small. */
+const TABLE_PARTITIONS = 1
+
+/** What must exist before anything is replicated. `lanes`: partitions of the lanes topic, one per lane. */
+export function stateTopics(lanes: number, replicationFactor: number): StateTopic[] {
+  const minIsr = { 'min.insync.replicas': String(Math.max(1, replicationFactor - 1)) }
+  return [
+    { name: REGISTRY_TOPIC, partitions: TABLE_PARTITIONS, configs: { ...COMPACTED, ...minIsr } },
+    { name: PROGRESS_TOPIC, partitions: TABLE_PARTITIONS, configs: { ...COMPACTED, ...minIsr } },
+    { name: CONTROL_TOPIC, partitions: TABLE_PARTITIONS, configs: { ...COMPACTED, ...minIsr } },
+    { name: LANES_TOPIC, partitions: lanes, configs: { 'retention.ms': '3600000' } },
+    { name: SELF_TEST_TOPIC, partitions: 1, configs: { 'retention.ms': '3600000' } },
+  ]
+}
