@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { defaultDir } from './paths.ts'
 import { planLocal } from './plan.ts'
@@ -67,10 +67,16 @@ export function ownerPid(dir: string): number | undefined {
   try {
     const { pid } = JSON.parse(readFileSync(join(dir, OWNER_FILE), 'utf8'))
     process.kill(pid, 0)
-    return pid
+    return isZombie(pid) ? undefined : pid
   } catch {
     return undefined
   }
+}
+
+/** Dead, but its parent has not asked yet how it ended; some containers' init takes its time. Linux only. */
+function isZombie(pid: number): boolean {
+  const file = `/proc/${pid}/stat`
+  return existsSync(file) && /^\d+ \(.*\) Z/s.test(readFileSync(file, 'utf8'))
 }
 
 type PidOf = (name: string) => number | null

@@ -4,16 +4,16 @@ import { type Parsed, parseDurationMs, parseSizeBytes } from '../config/values.t
 
 /** Parsers of what `isthmus local` is given on the command line. Each names its mistake; commander adds the option. */
 
-function valueOf<T>(parsed: Parsed<T>): T {
+function understood<T>(parsed: Parsed<T>): T {
   if (!parsed.ok) throw new InvalidArgumentError(parsed.problem)
   return parsed.value
 }
 
-export const duration = (text: string): number => valueOf(parseDurationMs(text))
+export const duration = (text: string): number => understood(parseDurationMs(text))
 
 /** `1MB/s`; the unit of time may be left out. */
 export const bytesPerSecond = (text: string): number => {
-  const rate = valueOf(parseSizeBytes(text.replace(/\/s$/, '')))
+  const rate = understood(parseSizeBytes(text.replace(/\/s$/, '')))
   if (rate === 0) throw new InvalidArgumentError('a rate of 0 lets nothing through; use --blackhole')
   return rate
 }
