@@ -41,12 +41,15 @@ export class VirtualTime {
     }
   }
 
-  /** Goes on until `done`, until nothing is pending, or until `limitMs`. True when `done`. */
+  /** Goes on until `done` (true), or until `limitMs` (false). */
   async run(done: () => boolean, limitMs: number): Promise<boolean> {
     await settled()
     while (!done()) {
-      const next = this.#pop()
-      if (next === undefined || next.atMs > limitMs) return false
+      if (this.#heap[0] === undefined || this.#heap[0].atMs > limitMs) {
+        this.nowMs = Math.max(this.nowMs, limitMs)
+        return false
+      }
+      const next = this.#pop()!
       if (next.cancelled) continue
       this.nowMs = next.atMs
       this.steps++
