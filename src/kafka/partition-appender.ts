@@ -175,6 +175,7 @@ export class PartitionWriter implements PartitionAppender, ProducingPartition {
       this.answeredBehindTrouble(done, this.state)
     } else if (baseOffset <= this.lastKnownOffset) {
       const message = `${this.topic}-${this.partition} answered base offset ${baseOffset}; offset ${this.lastKnownOffset} was ours before`
+      this.returned.push(done)
       this.die(new KafkaFailure('fatal', 'BASE_OFFSET_ALARM', message))
     } else if (this.state.kind !== 'dead') {
       this.acknowledge(done, baseOffset)
@@ -185,10 +186,10 @@ export class PartitionWriter implements PartitionAppender, ProducingPartition {
   failed(batch: OutgoingBatch, failure: KafkaFailure): void {
     if (!this.landed(batch)) return
     const lost = batch as Batch
-    if (failure.code === 'PROCESS_PAUSED') this.die(failure)
     if (this.state.kind !== 'dead') {
       this.returned.push(lost)
-      if (this.state.kind !== 'draining' || outranks(failure, this.state.trouble)) {
+      if (failure.code === 'PROCESS_PAUSED') this.die(failure)
+      else if (this.state.kind !== 'draining' || outranks(failure, this.state.trouble)) {
         this.state = { kind: 'draining', trouble: failure, at: lost }
       }
     }
