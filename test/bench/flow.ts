@@ -98,9 +98,14 @@ async function sampleUntilSettled(
     if (offsets > (samples.at(-1)?.offsets ?? 0)) movedMs = atMs
     samples.push({ atMs, offsets, cpu: processes.map(each => cpuMicroseconds(each.pid) ?? Number.NaN) })
     if (offsets >= options.records && atMs - movedMs > SETTLED_AFTER_MS) return samples
-    if (ended) throw new Error(`a process of the system ended at ${offsets} of ${options.records}: see ${system.logFiles.join(', ')}`)
+    if (ended)
+      throw new Error(
+        `a process of the system ended at ${offsets} of ${options.records}: see ${system.logFiles.join(', ')}`,
+      )
     if (atMs - startedMs > options.deadlineMs) {
-      throw new Error(`${offsets} of ${options.records} records after ${options.deadlineMs} ms: see ${system.logFiles.join(', ')}`)
+      throw new Error(
+        `${offsets} of ${options.records} records after ${options.deadlineMs} ms: see ${system.logFiles.join(', ')}`,
+      )
     }
     await new Promise(resolve => setTimeout(resolve, SAMPLE_EVERY_MS))
   }

@@ -19,7 +19,8 @@ export const KAFKA_VERSION = process.env.ISTHMUS_TEST_KAFKA ?? '4.3.1'
 /** Class path of Kafka's jars; throws with what to do when set-up has not fetched them. */
 export function kafkaClassPath(version = KAFKA_VERSION): string {
   const dir = process.env.ISTHMUS_KAFKA_JARS ?? join(import.meta.dirname, '../../.isthmus/kafka', version)
-  if (!existsSync(dir)) throw new Error(`no Kafka jars in ${dir}: run \`node scripts/setup.mjs --kafka ${version}\` first`)
+  if (!existsSync(dir))
+    throw new Error(`no Kafka jars in ${dir}: run \`node scripts/setup.mjs --kafka ${version}\` first`)
   return join(dir, '*')
 }
 
@@ -36,6 +37,13 @@ function javaCommand(run: JavaRun): { command: string; args: string[] } {
   const jvm = run.jvm ?? ['-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
   return {
     command: 'java',
-    args: [...jvm, '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn', '-cp', kafkaClassPath(), run.mainClass, ...run.args],
+    args: [
+      ...jvm,
+      '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',
+      '-cp',
+      kafkaClassPath(),
+      run.mainClass,
+      ...run.args,
+    ],
   }
 }

@@ -56,7 +56,13 @@ export function startProcess(options: StartOptions): OwnedProcess {
   })
   exited.catch(() => running.delete(child))
   if (child.pid === undefined) throw new Error(`${options.command} cannot be started; is it installed?`)
-  return { name: options.name, pid: child.pid, logFile: options.logFile, exited, stop: grace => stop(child, exited, grace) }
+  return {
+    name: options.name,
+    pid: child.pid,
+    logFile: options.logFile,
+    exited,
+    stop: grace => stop(child, exited, grace),
+  }
 }
 
 async function stop(child: ChildProcess, exited: Promise<unknown>, graceMs = STOP_GRACE_MS): Promise<void> {
@@ -93,7 +99,10 @@ export async function eventually<T>(
       lastError = error
     }
     if (performance.now() > endMs) {
-      throw new Error(`not within ${deadlineMs} ms: ${what}`, lastError === undefined ? undefined : { cause: lastError })
+      throw new Error(
+        `not within ${deadlineMs} ms: ${what}`,
+        lastError === undefined ? undefined : { cause: lastError },
+      )
     }
     await new Promise(resolve => setTimeout(resolve, everyMs))
   }
