@@ -20,6 +20,6 @@ export async function createTopic(
   await call(await cluster.controllerConnection(), createTopicsV7.api, [topic], 10_000, false)
   await eventually(`${name} has a leader`, 30_000, async () => {
     const found = await cluster.metadata.refresh(name)
-    return found !== undefined && found.partitions.every(partition => partition.leader >= 0)
+    return found?.partitions.every(partition => partition.leader >= 0)
   })
 }

@@ -16,6 +16,9 @@ import { flattenBatch, splitBatches, writeInt64 } from '../../../src/record/batc
 import { buildBatch } from '../../../src/record/build-batch.ts'
 import { clusterHash } from '../../../src/record/position.ts'
 import { iterateRecords } from '../../../src/record/records.ts'
+import { eventually } from '../processes.ts'
+
+const WITHIN_MS = 20_000
 
 export const TEST_LIMITS: IngestLimits = {
   laneCreditBytes: 4 * 1024 * 1024,
@@ -112,6 +115,27 @@ export class Bench {
     writer.feed.attach(this.#channel(writer))
     writer.start()
     return writer
+  }
+
+  /** Waits until everything of the source is safe in the target; a failure tells what the writer did. */
+  async allWritten(writer: PartitionWriter): Promise<void> {
+    await this.#until('all is written', writer, () => writer.standing.position === this.sourceEnd)
+  }
+
+  async running(writer: PartitionWriter): Promise<void> {
+    await this.#until('the writer runs', writer, () => writer.state.kind === 'running')
+  }
+
+  async #until(what: string, writer: PartitionWriter, check: () => boolean): Promise<void> {
+    try {
+      await eventually(what, WITHIN_MS, check)
+    } catch (failure) {
+      const { state, standing } = writer
+      throw new Error(
+        JSON.stringify({ state, standing, sourceEnd: this.sourceEnd, events: this.events }, undefined, 1),
+        { cause: failure },
+      )
+    }
   }
 
   /** Values in the target log that readers of committed data see, in order. */

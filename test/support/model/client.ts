@@ -10,6 +10,8 @@ import type { Random } from './random.ts'
 const REQUEST_TIMEOUT_MS = 2_000
 const RETRY_FOR_MS = 3_000
 const RETRY_BACKOFF_MS = 25
+/** After a longer pause all connections are dropped before anything is sent (exactly-once.md 2.6). */
+const PAUSE_LIMIT_MS = 30_000
 
 /** How one process of the gateway reaches the modelled cluster: its connections, and what a client retries by itself. */
 export class ModelClient {
@@ -32,6 +34,9 @@ export class ModelClient {
   connect(): ModelConnection {
     const connection = new ModelConnection(this.process, this.cluster.time, this.#random, this.#faults)
     this.process.onDeath(() => connection.close())
+    this.process.onResume(stoppedMs => {
+      if (stoppedMs > PAUSE_LIMIT_MS) connection.close()
+    })
     return connection
   }
 

@@ -15,6 +15,8 @@ export class SimulatedProcess {
   #life: Life = 'running'
   #waiting: (() => void)[] = []
   readonly #onDeath: (() => void)[] = []
+  readonly #onResume: ((stoppedMs: number) => void)[] = []
+  #stoppedAtMs = 0
 
   constructor(name: string, time: VirtualTime, wallSkewMs = 0) {
     this.name = name
@@ -47,6 +49,7 @@ export class SimulatedProcess {
   stopFor(ms: number): void {
     if (this.#life !== 'running') return
     this.#life = 'stopped'
+    this.#stoppedAtMs = this.#time.nowMs
     this.#time.after(ms, () => this.#goOn())
   }
 
@@ -55,9 +58,15 @@ export class SimulatedProcess {
     this.#onDeath.push(listener)
   }
 
+  /** It notices on its monotonic clock that it stood still. */
+  onResume(listener: (stoppedMs: number) => void): void {
+    this.#onResume.push(listener)
+  }
+
   #goOn(): void {
     if (this.#life !== 'stopped') return
     this.#life = 'running'
+    for (const listener of this.#onResume) listener(this.#time.nowMs - this.#stoppedAtMs)
     // one by one in virtual time, so that a kill or another stop in between counts
     const waiting = this.#waiting.splice(0)
     for (const run of waiting) this.#time.after(0, () => this.reach(run))
