@@ -12,7 +12,7 @@ import type {
   WriterRegistry,
 } from '../../../src/ingest/ports.ts'
 import type { SourceChannel } from '../../../src/ingest/source-feed.ts'
-import { flattenBatch, splitBatches, writeInt64 } from '../../../src/record/batch.ts'
+import { flattenBatch, splitBatches, stampBatch, writeInt64 } from '../../../src/record/batch.ts'
 import { buildBatch } from '../../../src/record/build-batch.ts'
 import { clusterHash } from '../../../src/record/position.ts'
 import { iterateRecords } from '../../../src/record/records.ts'
@@ -74,7 +74,9 @@ export class Bench {
         value: Buffer.from(value),
         timestampMs,
       }))
-      const batch = flattenBatch(buildBatch(records, 'lz4'))
+      const ready = buildBatch(records, 'lz4')
+      stampBatch(ready, { producerId: -1, producerEpoch: -1 }, -1, false)
+      const batch = flattenBatch(ready)
       writeInt64(batch, 0, baseOffset)
       this.#log.push({ values, batch, baseOffset, next: baseOffset + values.length })
     }
