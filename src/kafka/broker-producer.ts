@@ -116,13 +116,18 @@ export class BrokerProducer {
     const sent: Sent[] = []
     let bytes = 0
     let transactionalId: string | undefined
+    // A broker takes one batch of a partition in a request, and two links write to the same partition.
+    const taken = new Set<string>()
     for (const partition of this.ready) {
       if (sent.length > 0 && partition.transactionalId !== transactionalId) continue
+      const place = `${partition.topicId}/${partition.partition}`
+      if (taken.has(place)) continue
       if (bytes >= MAX_REQUEST_BYTES) break
       const batch = partition.take(connection)
       this.ready.delete(partition)
       if (batch === undefined) continue
       transactionalId = partition.transactionalId
+      taken.add(place)
       bytes += batch.ready.sizeBytes
       sent.push({ partition, batch })
     }
