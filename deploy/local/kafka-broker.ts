@@ -106,7 +106,8 @@ function serverProperties(cluster: ClusterPlan, id: number, dataDir: string): st
     .join('')
 }
 
-/** A random UUID in Kafka's spelling: 22 characters of URL-safe base64. */
+/** A random UUID in Kafka's spelling: 22 characters of URL-safe base64, none of those that a command line takes for an option. */
 function kafkaUuid(): string {
-  return Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url')
+  const text = Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url')
+  return text.startsWith('-') ? kafkaUuid() : text
 }
