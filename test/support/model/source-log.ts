@@ -55,7 +55,7 @@ export class SourceLog {
       const values = Array.from({ length: count }, (_, i) => `r${offset + i}`)
       const timestampMs = Math.floor(SIMULATION_EPOCH_MS + producedAtMs - (old ? plan.old.ageMs : 0))
       pieces.push({ from: offset, next: offset + count, bytes: this.#batch(values, offset, timestampMs), producedAtMs })
-      values.forEach((value, i) => expected.push({ offset: offset + i, value }))
+      expected.push(...values.map((value, i) => ({ offset: offset + i, value })))
       offset += count
     }
     this.pieces = pieces
@@ -71,6 +71,13 @@ export class SourceLog {
   /** When the next piece appears; undefined when all are there. */
   nextProducedMs(nowMs: number): number | undefined {
     return this.pieces.find(piece => piece.producedAtMs > nowMs)?.producedAtMs
+  }
+
+  /** Something that an application of the target writes into its copy of the topic. */
+  localRecord(): Buffer {
+    const record = { timestampMs: SIMULATION_EPOCH_MS, key: null, value: Buffer.from('local'), headers: [] }
+    const nobody = { producerId: -1, producerEpoch: -1, firstSequence: -1, transactional: false }
+    return stampBatch(buildBatch([record]), nobody)
   }
 
   #batch(values: readonly string[], baseOffset: number, timestampMs: number): Buffer {
