@@ -45,7 +45,7 @@ export interface GatewayStatus {
 }
 
 export type LinkState = 'connecting' | 'running' | 'paused' | 'down'
-export type BreakerStateName = 'closed' | 'open' | 'half-open' | 'closing'
+export type BreakerStateName = 'closed' | 'open' | 'half-open' | 'slow-start' | 'held'
 export type PartitionStateName = 'starting' | 'running' | 'waiting' | 'halted' | 'paused'
 
 export interface LinkView {

@@ -20,8 +20,14 @@ export function contradictions(config: GatewayConfig): Contradiction[] {
   ]
 }
 
-function peerContradictions({ dc, peers }: GatewayConfig): Contradiction[] {
-  const routes = peers.map(peer => ({ dc: peer.dc, via: peer.via, dialable: peer.addresses.length > 0 }))
+function peerContradictions({ dc, peers, topics }: GatewayConfig): Contradiction[] {
+  // Who wants nothing dials nobody: its peers are listed only because they may fetch.
+  const dialsNobody = topics.include.length === 0
+  const routes = peers.map(peer => ({
+    dc: peer.dc,
+    via: peer.via,
+    dialable: dialsNobody || peer.addresses.length > 0,
+  }))
   const found: Contradiction[] = routeProblems(dc, routes).map(({ peer, problem }) => ({
     path: ['peers', peer],
     message: problem,

@@ -247,7 +247,7 @@ const breaker = z
   .strictObject({
     openTimeoutMs: duration('100ms', '5m').prefault('3s').meta(say('How long opening a session may take.')),
     stalledAfterMs: duration('1s', '10m')
-      .prefault('15s')
+      .prefault('5s')
       .meta(say('A session that owes something and has not moved for so long counts as a failure.')),
     failures: count(1, 100).default(2).meta(say('Failures in a row that open the breaker of a peer.')),
     retryAfterMs: duration('100ms', '10m')

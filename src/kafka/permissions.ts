@@ -25,6 +25,8 @@ const WITHIN_MS = 5_000
 /** A group and an id that nobody uses: asking about them changes nothing. */
 const NO_MEMBER = 'isthmus-check'
 const NO_IDENTITY = { producerId: Number.MAX_SAFE_INTEGER, producerEpoch: 0 }
+/** Endpoint type of DescribeCluster; version 0 does not send it. */
+const BROKERS = 1
 const TOPICS_AT_ONCE = 200
 
 /** What the gateway's own user may do on one cluster. Nothing here changes anything. */
@@ -39,7 +41,7 @@ export class Permissions {
 
   /** On the cluster itself. */
   async onCluster(): Promise<ReadonlySet<AclOperation>> {
-    const answer = await call(await this.cluster.anyConnection(), describeClusterV0.api, true)
+    const answer = await call(await this.cluster.anyConnection(), describeClusterV0.api, true, BROKERS)
     return operationsIn(answer.clusterAuthorizedOperations)
   }
 
@@ -70,7 +72,7 @@ export class Permissions {
     return allowed(() =>
       retry({ withinMs: WITHIN_MS, repeatable: true, refresh }, async () => {
         const connection = await this.cluster.coordinator('group', group, CONTROL)
-        const answer = await call(connection, heartbeatV4.api, group, 0, NO_MEMBER)
+        const answer = await call(connection, heartbeatV4.api, group, 0, NO_MEMBER, null)
         if (answer.errorCode !== 0) throw failureFor(answer.errorCode, `Heartbeat in ${group}`)
       }),
     )

@@ -71,7 +71,7 @@ export const METRIC_SPECS = {
   breakerState: gauge(
     'isthmus_breaker_state',
     ['peer', 'side', 'state'],
-    '1 for the state the breaker is in (`closed`, `open`, `half-open`, `closing`), 0 for the others. `side`: `fetch` or `serve`.',
+    '1 for the state the breaker is in (`closed`, `open`, `half-open`, `slow-start`, `held`), 0 for the others. `side`: `fetch` or `serve`.',
   ),
   breakerOpened: counter('isthmus_breaker_opened_total', ['peer', 'side'], 'Times the breaker opened.'),
 
