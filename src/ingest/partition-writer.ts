@@ -63,6 +63,8 @@ export class PartitionWriter implements RunPartition {
   /** Cuts that are neither safe nor given up, and their wire bytes. */
   #unanswered = { cuts: 0, bytes: 0 }
   #pace: Pace = unpaced
+  /** What ended the run before. */
+  #cause: 'first' | RunEnd['kind'] = 'first'
   #maxBatchBytes: number
   #life: Promise<void> | undefined
 
@@ -136,6 +138,7 @@ export class PartitionWriter implements RunPartition {
       this.feed.letGo()
       if (end.kind === 'halt') return this.#halt(end.error)
       if (end.kind === 'mode') mode = end.mode
+      this.#cause = end.kind
       await this.#between(end)
     }
     this.#state = { kind: 'stopped' }
@@ -193,7 +196,7 @@ export class PartitionWriter implements RunPartition {
     await this.#pacing.saveNow(this.#checkpoint())
     await this.checkpoints.remove(took.superseded.filter(old => !this.#sameRun(old)))
     this.feed.wantFrom(this.#standing)
-    this.observer.takeover(this.spec.origin, this.clock.monotonicMs() - beganMs)
+    this.observer.takeover(this.spec.origin, this.#cause, this.clock.monotonicMs() - beganMs)
     return took.taken
   }
 
@@ -299,12 +302,14 @@ export class PartitionWriter implements RunPartition {
     this.#sequence = appended.lastSequence
     this.#standing = afterWrite(this.#standing, batch, cut.leaderEpoch, appended.baseOffset, appended.leaderEpoch)
     this.#pacing.moved(batch.ready.sizeBytes)
-    this.observer.appended(this.spec.origin, this.spec.topic, batch.recordCount, batch.uncompressedBytes)
+    const { origin, topic } = this.spec
+    this.observer.appended(origin, topic, batch.recordCount, batch.ready.sizeBytes, batch.uncompressedBytes)
   }
 
   finished(cut: Cut): void {
     this.#unanswered = { cuts: this.#unanswered.cuts - 1, bytes: this.#unanswered.bytes - cut.wireBytes }
     if (cut.next > this.#standing.position) this.#standing = { ...this.#standing, position: cut.next }
+    this.observer.received(this.spec.origin, this.spec.topic, cut.wireBytes)
     this.feed.finished(cut)
   }
 

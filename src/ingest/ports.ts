@@ -156,8 +156,12 @@ export interface IngestEvent {
 /** Measurements and events that leave ingest. All calls are quick. */
 export interface IngestObserver {
   event(event: IngestEvent): void
-  takeover(origin: string, durationMs: number): void
-  appended(origin: string, topic: string, records: number, bytes: number): void
+  /** `reason`: `first`, or what ended the run before: `doubt`, `mode`, `move`. */
+  takeover(origin: string, reason: string, durationMs: number): void
+  /** Bytes of the batch as stored, and of its records uncompressed. */
+  appended(origin: string, topic: string, records: number, storedBytes: number, recordBytes: number): void
+  /** Frame bytes that became safe. */
+  received(origin: string, topic: string, frameBytes: number): void
   appendFailed(origin: string, topic: string, kind: string, code: string): void
   dropped(origin: string, topic: string, reason: 'loop' | 'duplicate', records: number): void
   provenanceReplaced(origin: string, topic: string, records: number): void

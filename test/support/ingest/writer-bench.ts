@@ -213,6 +213,7 @@ export class Bench {
       event: event => this.events.push(`${event.name}: ${event.message}`),
       takeover: () => {},
       appended: () => {},
+      received: () => {},
       appendFailed: () => {},
       dropped: () => {},
       provenanceReplaced: () => {},

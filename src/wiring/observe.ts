@@ -1,0 +1,100 @@
+import type { IngestEvent, IngestObserver } from '../ingest/ports.ts'
+import { linkName } from '../route/names.ts'
+import type { EventName } from '../telemetry/events.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
+import { RateMeter } from './rates.ts'
+
+/** How ingest's events are called for operators (telemetry/events.ts). */
+const EVENT_NAMES: Record<IngestEvent['name'], EventName> = {
+  gap: 'gap',
+  truncated: 'truncated',
+  'topic-recreated': 'topic-recreated',
+  'target-recreated': 'target-recreated',
+  'target-truncated': 'truncated',
+  loop: 'loop',
+  halted: 'halted',
+  fenced: 'fenced',
+  'mode-changed': 'mode-changed',
+  'generation-raised': 'mode-changed',
+}
+
+/** What ingest measures, as metrics, events and log lines; and the rates of each topic of a link. */
+export class IngestTelemetry implements IngestObserver {
+  readonly #dc: string
+  readonly #telemetry: Telemetry
+  readonly #nowMs: () => number
+  readonly #meters = new Map<string, RateMeter>()
+
+  constructor(dc: string, telemetry: Telemetry, nowMs: () => number) {
+    this.#dc = dc
+    this.#telemetry = telemetry
+    this.#nowMs = nowMs
+  }
+
+  meter(origin: string, topic: string): RateMeter {
+    const key = `${origin}/${topic}`
+    const known = this.#meters.get(key)
+    if (known) return known
+    const meter = new RateMeter(this.#nowMs())
+    this.#meters.set(key, meter)
+    return meter
+  }
+
+  event(event: IngestEvent): void {
+    const { origin, topic, partition, message, from, to } = event
+    const link = linkName(origin, this.#dc)
+    const { metrics } = this.#telemetry.registry
+    if (event.name === 'gap') {
+      metrics.gaps.add({ link, topic })
+      if (from !== undefined && to !== undefined) metrics.gapRecords.add({ link, topic }, to - from)
+    }
+    if (event.name === 'fenced') metrics.fenced.add({ link })
+    const place = { link, topic, partition, fromOffset: from, toOffset: to }
+    this.#telemetry.events.record(EVENT_NAMES[event.name], message, place)
+  }
+
+  takeover(origin: string, reason: string, durationMs: number): void {
+    const link = linkName(origin, this.#dc)
+    const { metrics } = this.#telemetry.registry
+    metrics.takeovers.add({ link, reason })
+    metrics.fences.add({ link })
+    metrics.takeoverSeconds.observe({ link }, durationMs / 1000)
+  }
+
+  appended(origin: string, topic: string, records: number, storedBytes: number, recordBytes: number): void {
+    const link = linkName(origin, this.#dc)
+    const { metrics } = this.#telemetry.registry
+    metrics.recordsIn.add({ link, topic }, records)
+    metrics.bytesStored.add({ link, topic }, storedBytes)
+    this.meter(origin, topic).add(records, recordBytes)
+  }
+
+  received(origin: string, topic: string, frameBytes: number): void {
+    this.#telemetry.registry.metrics.bytesIn.add({ link: linkName(origin, this.#dc), topic }, frameBytes)
+  }
+
+  appendFailed(origin: string, _topic: string, kind: string, _code: string): void {
+    this.#telemetry.registry.metrics.produceErrors.add({ link: linkName(origin, this.#dc), kind })
+  }
+
+  dropped(origin: string, topic: string, reason: 'loop' | 'duplicate', records: number): void {
+    const link = linkName(origin, this.#dc)
+    this.#telemetry.registry.metrics.dropped.add(
+      { link, reason: reason === 'duplicate' ? 'repeated' : reason },
+      records,
+    )
+    if (reason === 'loop')
+      this.#telemetry.events.record('loop', `${records} records had passed too many data centers and were dropped`, {
+        link,
+        topic,
+      })
+  }
+
+  provenanceReplaced(origin: string, _topic: string, records: number): void {
+    this.#telemetry.registry.metrics.provenanceReplaced.add({ link: linkName(origin, this.#dc) }, records)
+  }
+
+  log(level: 'debug' | 'info' | 'warn' | 'error', message: string, fields: Record<string, unknown>): void {
+    this.#telemetry.logger.child('ingest').limited(`${message} ${fields.origin}`)[level](fields, message)
+  }
+}
