@@ -9,6 +9,9 @@ export const FETCH_KEY = 1
 export const FETCH_BY_ID = 13
 export const FETCH_BY_NAME = 12
 
+/** What Metadata says of a topic that was created before Kafka 2.8 and never got an id. */
+export const NO_TOPIC_ID = '00000000-0000-0000-0000-000000000000'
+
 export type Isolation = 'read-uncommitted' | 'read-committed'
 
 export interface FetchPartition {
@@ -57,7 +60,6 @@ const PARTITION_BYTES = 34
 const TOPIC_BYTES = 300
 const NO_BYTES = Buffer.alloc(0)
 
-/** Topic ids where the broker knows them; a topic without an id (written before Kafka 2.8) only has its name. */
 export function encodeFetch(version: number, partitions: readonly FetchPartition[], limits: FetchLimits): Buffer {
   const byTopic = Map.groupBy(partitions, partition => partition.topic)
   const writer = new WireWriter(64 + byTopic.size * TOPIC_BYTES + partitions.length * PARTITION_BYTES)

@@ -3,7 +3,15 @@ import type { KafkaCluster } from './cluster.ts'
 import { REQUEST_TIMEOUT_MS } from './connection.ts'
 import { failureFor } from './error-table.ts'
 import { KafkaFailure } from './failure.ts'
-import { encodeFetch, FETCH_BY_ID, FETCH_BY_NAME, FETCH_KEY, type FetchResponse, parseFetch } from './fetch-codec.ts'
+import {
+  encodeFetch,
+  FETCH_BY_ID,
+  FETCH_BY_NAME,
+  FETCH_KEY,
+  type FetchResponse,
+  NO_TOPIC_ID,
+  parseFetch,
+} from './fetch-codec.ts'
 import { retry } from './retry.ts'
 import type { FetchedBatches, TopicPartition } from './types.ts'
 import { WireReader } from './wire.ts'
@@ -19,11 +27,6 @@ export function wholeBatches(records: Buffer): Buffer {
   let end = 0
   for (let next = batchEnd(records, 0); next > 0; next = batchEnd(records, end)) end = next
   return records.subarray(0, end)
-}
-
-/** Which topics the cluster has ids for: none that were created before Kafka 2.8 and never since. */
-export function fetchVersionFor(topicId: string): number {
-  return topicId === '00000000-0000-0000-0000-000000000000' ? FETCH_BY_NAME : FETCH_BY_ID
 }
 
 /** Takes turns on a fixed number of connections to one broker. */
@@ -79,7 +82,7 @@ export class LogFetch {
     if (topicId === undefined) {
       throw new KafkaFailure('retriable', 'UNKNOWN_TOPIC_OR_PARTITION', `${topic} is not known`, { refresh: true })
     }
-    const version = fetchVersionFor(topicId)
+    const version = topicId === NO_TOPIC_ID ? FETCH_BY_NAME : FETCH_BY_ID
     const connection = await this.cluster.connection(leader, `read-${turn}`)
     const asked = { topic, topicId, partition, offset: fromOffset, currentLeaderEpoch, lastFetchedEpoch: -1 }
     const limits = { maxWaitMs, maxBytes, partitionMaxBytes: maxBytes, isolation: 'read-uncommitted' } as const

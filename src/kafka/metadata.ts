@@ -2,6 +2,7 @@ import { metadataV12 } from '@platformatic/kafka'
 import { call } from './call.ts'
 import type { BrokerAddress, BrokerConnection } from './connection.ts'
 import { errorName, failureFor } from './error-table.ts'
+import { NO_TOPIC_ID } from './fetch-codec.ts'
 import type { PartitionMetadata, TopicMetadata } from './types.ts'
 
 /** Two requests for the same thing are at least this far apart, whoever asks how often. */
@@ -10,7 +11,6 @@ const MIN_REFRESH_INTERVAL_MS = 50
 const BACKGROUND_REFRESH_MS = 30_000
 /** A topic nobody asked for in this long is not refreshed in the background any more. */
 const IN_USE_MS = 5 * 60_000
-const ZERO_UUID = '00000000-0000-0000-0000-000000000000'
 
 export interface ClusterView {
   readonly clusterId: string
@@ -165,7 +165,7 @@ export class MetadataCache {
       }
       if (previous !== undefined && !sameTopic) this.nameById.delete(previous.topicId)
       this.byName.set(name, { name, topicId: topic.topicId, internal: topic.isInternal, partitions })
-      if (topic.topicId !== ZERO_UUID) this.nameById.set(topic.topicId, name)
+      if (topic.topicId !== NO_TOPIC_ID) this.nameById.set(topic.topicId, name)
     }
     return errors
   }
