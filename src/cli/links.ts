@@ -110,7 +110,7 @@ const TOPIC_COLUMNS: Column<TopicRow>[] = [
     of: ({ topic, targetTopic }) => (topic === targetTopic ? topic : `${topic} as ${targetTopic}`),
     shrinks: true,
   },
-  { title: 'PARTITIONS', of: ({ counts }) => countsText(counts), shrinks: true },
+  { title: 'PARTITIONS', of: ({ counts }) => countsText(counts) },
   { title: 'LAG', of: ({ lag }) => count(lag.records), align: 'right' },
   { title: 'BYTES', of: ({ lag }) => bytes(lag.bytes), align: 'right' },
   { title: 'AGE', of: ({ lag }) => seconds(lag.seconds), align: 'right' },
@@ -118,15 +118,10 @@ const TOPIC_COLUMNS: Column<TopicRow>[] = [
   { title: 'BYTES/S', of: ({ rate }) => bytes(rate.bytesPerSecond), align: 'right' },
 ]
 
-/** `6`, or `4 of 6 running, 2 HALTED`. */
+/** `6` when all run, else `4/6 running`; which are halted, and why, stands below the table. */
 function countsText(counts: TopicRow['counts']): string {
   const total = Object.values(counts).reduce((sum, each) => sum + each, 0)
-  if (counts.running === total) return `${total}`
-  const others = (['starting', 'waiting', 'paused'] as const)
-    .filter(state => counts[state] > 0)
-    .map(state => `${counts[state]} ${state}`)
-  const halted = counts.halted > 0 ? [`${counts.halted} HALTED`] : []
-  return `${total}: ${[...halted, ...others].join(', ')}`
+  return counts.running === total ? `${total}` : `${counts.running}/${total} running`
 }
 
 function totalRow(link: MergedLink, topics: readonly TopicAnswer[]): TopicRow[] {

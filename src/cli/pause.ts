@@ -46,8 +46,19 @@ export function register(program: Command): void {
     })
 }
 
+/** `eu->us` without quotes reaches us as `eu-`, and the shell has made a file `us`. */
+function checkQuoted(link: string): void {
+  if (link.endsWith('-'))
+    throw new CommandFailed(
+      EXIT.usage,
+      `the shell took the ">" of "${link}>…" for a redirection`,
+      `put the name in quotes, or write ${link.slice(0, -1)} alone`,
+    )
+}
+
 /** Any node of the target data center will do; in a local stack it is found by the link's name. */
 async function nodeFor(link: string, options: NodeChoice): Promise<string> {
+  checkQuoted(link)
   const nodes = chosenNodes(options)
   const dc = link.split('->')[1]
   if (options.dir === undefined) return nodes[0]!.address

@@ -33,14 +33,14 @@ const kafkaTls = z
   .strictObject({
     ca: file()
       .optional()
-      .meta(say('PEM file with the authorities to trust instead of the system’s.', '/etc/isthmus/kafka-ca.pem')),
+      .meta(say("PEM file with the authorities to trust instead of the system's.", '/etc/isthmus/kafka-ca.pem')),
     cert: file().optional().meta(say('PEM file with the client certificate, where brokers ask for one.')),
     key: file().optional().meta(say('PEM file with the key of `cert`.')),
     serverName: text()
       .optional()
-      .meta(say('Name to expect in the brokers’ certificates, where it is not the host name.')),
+      .meta(say("Name to expect in the brokers' certificates, where it is not the host name.")),
   })
-  .meta(say('TLS towards the brokers: `true` for the system’s authorities, or files. Absent: plain text.', 'true'))
+  .meta(say("TLS towards the brokers: `true` for the system's authorities, or files. Absent: plain text.", 'true'))
 
 const kafkaSasl = z
   .strictObject({
@@ -58,7 +58,7 @@ const kafka = z
     brokers: z
       .array(hostPort())
       .min(1)
-      .meta(say('Some brokers of this data center’s cluster; the rest is found through them.', '[kafka-us:9092]')),
+      .meta(say("Some brokers of this data center's cluster; the rest is found through them.", '[kafka-us:9092]')),
     tls: z.preprocess(
       value => (value === true ? {} : value === false || value === 'none' ? undefined : value),
       kafkaTls.optional(),
@@ -72,7 +72,7 @@ const kafka = z
         minInsyncReplicas: count(1, 9).default(2).meta(say('`min.insync.replicas` of each `__isthmus.*` topic.')),
       })
       .prefault({})
-      .meta(say('How the gateway’s own topics are created.')),
+      .meta(say("How the gateway's own topics are created.")),
   })
   .meta(say('The Kafka cluster of this data center.'))
 
@@ -117,7 +117,7 @@ const peer = z.strictObject({
     .default([])
     .meta(
       say(
-        'Its gateways’ replication addresses; every address a name resolves to is used. Needed unless `via` is set.',
+        "Its gateways' replication addresses; every address a name resolves to is used. Needed unless `via` is set.",
         '["gateway.eu.example:7400"]',
       ),
     ),
@@ -127,7 +127,7 @@ const peer = z.strictObject({
     .default([])
     .meta(
       say(
-        'Fetch this data center’s records from one of these instead, in order of preference; the first is used. Empty: from itself.',
+        "Fetch this data center's records from one of these instead, in order of preference; the first is used. Empty: from itself.",
         '[eu]',
       ),
     ),
@@ -175,7 +175,7 @@ const topics = z
       .meta(say('What other data centers may do with topics that no rule matches.')),
     rename: scalar('template', textWith(templateProblem))
       .prefault(SAME_NAME_TEMPLATE)
-      .meta(say('Name of a fetched topic here. `{origin}.{topic}` gives MirrorMaker 2’s names.')),
+      .meta(say("Name of a fetched topic here. `{origin}.{topic}` gives MirrorMaker 2's names.")),
     start: z
       .preprocess(
         value => (typeof value === 'string' ? [{ match: '*', from: value }] : value),

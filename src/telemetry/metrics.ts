@@ -58,7 +58,7 @@ export const METRIC_SPECS = {
   lagSeconds: gauge(
     'isthmus_link_lag_seconds',
     ['link', 'topic'],
-    'Age of the oldest record not stored here yet, by the source’s clock; 0 when all are stored.',
+    "Age of the oldest record not stored here yet, by the source's clock; 0 when all are stored.",
   ),
 
   sessions: gauge('isthmus_sessions', ['link', 'direction'], 'Open sessions: `in` we fetch, `out` we serve.'),
@@ -104,7 +104,7 @@ export const METRIC_SPECS = {
   dropped: counter(
     'isthmus_dropped_records_total',
     ['link', 'reason'],
-    'Records that were read and must not cross: `aborted`, `control`, `foreign` (another origin’s), `loop` (over the hop limit), `repeated` (below the position).',
+    "Records that were read and must not cross: `aborted`, `control`, `foreign` (another origin's), `loop` (over the hop limit), `repeated` (below the position).",
   ),
   provenanceReplaced: counter(
     'isthmus_provenance_replaced_records_total',
