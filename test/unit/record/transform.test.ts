@@ -2,35 +2,15 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { GatewayError } from '../../../src/errors.ts'
 import * as header from '../../../src/record/batch.ts'
-import { clusterHash, decodePosition, originOffsetAt } from '../../../src/record/position.ts'
+import { decodePosition, originOffsetAt } from '../../../src/record/position.ts'
 import { hopCount } from '../../../src/record/provenance.ts'
 import { iterateRecords, type RecordHeader } from '../../../src/record/records.ts'
-import { type TransformInput, type TransformResult, transform } from '../../../src/record/transform.ts'
+import { type TransformResult, transform } from '../../../src/record/transform.ts'
 import { dataLog, timeOf } from './arbitrary.ts'
 import { type RawBatch, rawBatch } from './raw-batch.ts'
+import { input, TARGET_HASH, TOPIC_ID } from './transform-input.ts'
 
-const TOPIC_ID = '0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0'
-const HASH = clusterHash('target-cluster')
 const PROVENANCE = new Set(['source-dc', 'replicated-at', 'isthmus-position'])
-
-function input(batches: readonly Buffer[], more: Partial<TransformInput> = {}): TransformInput {
-  return {
-    batches,
-    from: 0,
-    next: Number.MAX_SAFE_INTEGER - 1,
-    origin: 'eu',
-    stampMs: 1_700_000_000_123,
-    relayed: false,
-    topicId: TOPIC_ID,
-    leaderEpoch: 9,
-    gap: false,
-    producerId: 4711,
-    clusterHash: HASH,
-    maxHops: 3,
-    maxBatchBytes: 16 * 1024 * 1024,
-    ...more,
-  }
-}
 
 interface Expected {
   readonly origin: number
@@ -88,7 +68,7 @@ function decoded(stored: Buffer, batch: TransformResult['batches'][number]): Exp
   const position = decodePosition(last.headers.at(-1)!.value!)
   expect(last.headers.at(-1)!.key).toBe('isthmus-position')
   expect(position).toMatchObject({ from: batch.from, next: batch.next, topicId: TOPIC_ID, producerId: 4711 })
-  expect(position.clusterHash.equals(HASH)).toBe(true)
+  expect(position.clusterHash.equals(TARGET_HASH)).toBe(true)
   const times = read.map(record => record.timestampMs)
   expect(batch.maxTimestampMs).toBe(Math.max(...times))
   expect(batch.minTimestampMs).toBe(Math.min(...times))
