@@ -122,6 +122,7 @@ function observer(onEvent: (event: IngestEvent) => void): IngestObserver {
     event: onEvent,
     takeover: () => {},
     appended: () => {},
+    received: () => {},
     appendFailed: () => {},
     dropped: () => {},
     provenanceReplaced: () => {},
