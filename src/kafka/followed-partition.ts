@@ -254,9 +254,17 @@ export class FollowedPartition implements FetchablePartition, ReaderHandle {
     try {
       const { logStartOffset, endOffset } = await this.context.queries.logOffsets(this)
       if (this.state !== seeking) return
-      const { offset } = this
-      if (offset >= logStartOffset && offset <= endOffset) this.trouble(failure)
-      else this.fail({ kind: 'out-of-range', offset, logStartOffset, endOffset })
+      const { offset, lastFetchedEpoch } = this
+      if (offset < logStartOffset || offset > endOffset) {
+        this.fail({ kind: 'out-of-range', offset, logStartOffset, endOffset })
+        return
+      }
+      // A broker says the same when it does not know the epoch of our last record at all.
+      const end =
+        lastFetchedEpoch < 0 ? undefined : await this.context.queries.endOffsetForEpoch(this, lastFetchedEpoch)
+      if (this.state !== seeking) return
+      if (end !== undefined && end.leaderEpoch < 0) this.fail({ kind: 'diverged', epoch: -1, endOffset })
+      else this.trouble(failure)
     } catch (error) {
       if (this.state === seeking) this.trouble(error instanceof KafkaFailure ? error : failure)
     }

@@ -20,7 +20,10 @@ export type ReaderFailure =
       readonly logStartOffset: number
       readonly endOffset: number
     }
-  /** The log has another history: its records of `epoch` (the largest at or below ours) end at `endOffset` (KIP-320). */
+  /**
+   * The log has another history: its records of `epoch` (the largest at or below ours) end at `endOffset` (KIP-320).
+   * `epoch` -1: it knows none at or below ours, or ours lies above all of its own; `endOffset` is then the log's end.
+   */
   | { readonly kind: 'diverged'; readonly epoch: number; readonly endOffset: number }
   | { readonly kind: 'topic-recreated'; readonly topicId: string }
   | { readonly kind: 'topic-missing' }
