@@ -1,4 +1,5 @@
 import { GatewayError } from '../errors.ts'
+import { KafkaFailure } from '../kafka/failure.ts'
 import type { LogOffsets, TopicPartition } from '../kafka/types.ts'
 import { newest } from './checkpoint.ts'
 import type { Fenced, LinkPartition } from './fence.ts'
@@ -30,6 +31,10 @@ const WINDOW_GROWTH = 4
 export async function findTail(partition: LinkPartition, fenced: Fenced, ports: TailPorts): Promise<Tail> {
   await ports.checkpoints.catchUp()
   const all = ports.checkpoints.of(partition.origin, partition.topic, partition.partition)
+  const newer = all.find(one => isNewerRun(one, fenced))
+  // Its position is right, but the log was only read up to our older marker: saved as ours it would contradict the log.
+  if (newer)
+    throw new KafkaFailure('fenced', 'OTHER_WRITER', `${name(partition)}: epoch ${newer.producerEpoch} took over`)
   const { confirmed, unconfirmed } = newest(all)
   if (confirmed && confirmed.targetTopicId !== fenced.targetTopicId)
     return { kind: 'target-recreated', last: confirmed, superseded: all }
@@ -154,6 +159,11 @@ function progressHolds(progress: Checkpoint, log: OwnLog): boolean {
     one => one.producerId === progress.producerId && one.offset > transaction.firstTargetOffset,
   )
   return marker?.committed === true && marker.offset > transaction.lastTargetOffset
+}
+
+function isNewerRun({ generation, producerEpoch }: Checkpoint, fenced: Fenced): boolean {
+  if (generation !== fenced.generation) return generation > fenced.generation
+  return producerEpoch > fenced.identity.producerEpoch
 }
 
 /** As the checkpoint says; the log was scanned up to our marker. */

@@ -22,8 +22,8 @@ const COMPACTED = {
 const TABLE_PARTITIONS = 1
 
 /** What must exist before anything is replicated. `lanes`: partitions of the lanes topic, one per lane. */
-export function stateTopics(lanes: number, replicationFactor: number): StateTopic[] {
-  const minIsr = { 'min.insync.replicas': String(Math.max(1, replicationFactor - 1)) }
+export function stateTopics(lanes: number, minInsyncReplicas: number): StateTopic[] {
+  const minIsr = { 'min.insync.replicas': String(minInsyncReplicas) }
   return [
     { name: REGISTRY_TOPIC, partitions: TABLE_PARTITIONS, configs: { ...COMPACTED, ...minIsr } },
     { name: PROGRESS_TOPIC, partitions: TABLE_PARTITIONS, configs: { ...COMPACTED, ...minIsr } },

@@ -19,7 +19,7 @@ export const ownTopics: CheckStep = {
           `add brokers, or set replicationFactor: ${cluster.brokers.length} and minInsyncReplicas: ${Math.max(1, cluster.brokers.length - 1)}`,
         ),
       )
-    for (const wanted of stateTopics(config.flow.lanes, replicationFactor)) {
+    for (const wanted of stateTopics(config.flow.lanes, config.kafka.internalTopics.minInsyncReplicas)) {
       const topic = catalog.get(wanted.name)
       if (topic !== undefined) findings.push(...(await judge(facts, topic, wanted)))
     }

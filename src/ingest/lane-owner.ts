@@ -1,0 +1,56 @@
+import type { Clock } from '../component.ts'
+
+/** How this node shares the lanes with the other nodes of its data center. Implemented over a consumer group. */
+export interface LaneMembership {
+  /** Assigned lanes as of the last rebalance; empty while there is none. */
+  onAssigned(listener: (lanes: ReadonlySet<number>) => void): void
+  /** The group does not count on us any more. */
+  onLost(listener: () => void): void
+  /** When the group last confirmed us, on the monotonic clock; -Infinity: never. */
+  lastConfirmedMonotonicMs(): number
+}
+
+/**
+ * Which lanes are ours. Correctness does not rest on it, the fence does: this keeps two nodes from fencing each other
+ * for ever. A node that the group has not confirmed for a session time-out owns nothing.
+ */
+export class LaneOwner {
+  readonly #membership: LaneMembership
+  readonly #clock: Clock
+  readonly #sessionTimeoutMs: number
+  readonly #listeners = new Set<(lanes: ReadonlySet<number>) => void>()
+  #lanes: ReadonlySet<number> = new Set()
+
+  constructor(membership: LaneMembership, clock: Clock, sessionTimeoutMs: number) {
+    this.#membership = membership
+    this.#clock = clock
+    this.#sessionTimeoutMs = sessionTimeoutMs
+    membership.onAssigned(lanes => this.#set(lanes))
+    // Lanes stay with us until another assignment says otherwise or the time-out passes: a rebalance stops no lane.
+    membership.onLost(() => {})
+  }
+
+  get lanes(): ReadonlySet<number> {
+    return this.#lanes
+  }
+
+  isOwner(lane: number): boolean {
+    return this.#lanes.has(lane) && this.confirmed()
+  }
+
+  /** Within the session time-out nobody else can have been given our lanes. */
+  confirmed(): boolean {
+    return this.#clock.monotonicMs() - this.#membership.lastConfirmedMonotonicMs() < this.#sessionTimeoutMs
+  }
+
+  /** Called with every change, and at once with what is owned now. */
+  subscribe(listener: (lanes: ReadonlySet<number>) => void): void {
+    this.#listeners.add(listener)
+    listener(this.#lanes)
+  }
+
+  #set(lanes: ReadonlySet<number>): void {
+    this.#lanes = lanes
+    for (const listener of this.#listeners) listener(lanes)
+  }
+}
