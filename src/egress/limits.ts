@@ -1,0 +1,27 @@
+/** Bounds of what one session may hold. Bytes are of fetched record sets. */
+
+/** A frame is cut at this size; a single batch may be larger. As `link/limits.ts` MAX_FRAME_BYTES. */
+export const FRAME_BYTES = 1 << 20
+/**
+ * Response buffers that the channels of a session may hold. Above it, what lanes without credit hold is let go and
+ * fetched again later, so that a stalled lane cannot take the memory of the others.
+ */
+export const HELD_BYTES_BEFORE_SHEDDING = 32 << 20
+/**
+ * Below this a lane without credit may fetch ahead, to begin at once when credit comes. Three fetches of 8 MiB may be
+ * under way when it is reached, and still nothing needs to be shed.
+ */
+export const AHEAD_OF_CREDIT_BYTES = 4 << 20
+/** A channel asks for more while it holds less than this: the next response arrives while this is being sent. */
+export const PREFETCH_BELOW_BYTES = 512 << 10
+/** Largest batch that leaves, unless configured. */
+export const DEFAULT_MAX_BATCH_BYTES = 16 << 20
+/** Covered offsets and high watermarks of partitions without data are told at most so often. */
+export const PROGRESS_EVERY_MS = 500
+/** Producers remembered as applications', and (producerId, epoch) pairs that were looked at: then forgotten all at once. */
+export const REMEMBERED_PRODUCERS = 200_000
+/** Bytes of one probe when a relay looks for a position. */
+export const PROBE_BYTES = 1 << 20
+export const PROBE_WAIT_MS = 1_000
+/** Reads that one search may take: a log of 2^63 halves 63 times, and each step may have to read on. */
+export const PROBES_PER_SEARCH = 4_096

@@ -1,0 +1,71 @@
+import type { LogReader } from '../kafka/log-reader-types.ts'
+import type { FetchedBatches, TopicPartition } from '../kafka/types.ts'
+
+/** What egress needs of the rest of the gateway. */
+
+/** Opens a reader for one session: sessions share neither buffers nor connections, so a slow peer hurts only itself. */
+export type OpenReader = () => LogReader
+
+/** Questions about logs that read no records; `kafka/log-queries.ts`. All reject with KafkaFailure. */
+export interface LogLookups {
+  earliest(partition: TopicPartition): Promise<{ readonly offset: number }>
+  /** The high watermark. */
+  latest(partition: TopicPartition): Promise<{ readonly offset: number }>
+  /** First record at or after a time (Unix ms); offset -1: none. */
+  atTime(partition: TopicPartition, timestampMs: number): Promise<{ readonly offset: number }>
+}
+
+/** One READ_UNCOMMITTED fetch somewhere in a log: how a relay finds a position. As `ingest/ports.ts` TargetLog.read. */
+export interface LogProbe {
+  read(partition: TopicPartition, fromOffset: number, maxBytes: number, maxWaitMs: number): Promise<FetchedBatches>
+}
+
+/** Whose a producerId is: `__isthmus.registry` (exactly-once.md 2.5). */
+export interface OriginRegistry {
+  /** undefined: nobody's, as far as the registry was read. `topic` is the name in this cluster. */
+  writer(
+    producerId: number,
+  ): { readonly origin: string; readonly topic: string; readonly partition: number } | undefined
+  /** Reads to the end of the registry as of now. */
+  catchUp(): Promise<void>
+  /** Why it cannot be trusted any more, in words; nothing may leave then. */
+  broken(): string | undefined
+}
+
+/** A topic of an origin as this data center can serve it. */
+export interface OfferedTopic {
+  /** Name and id at the origin. */
+  readonly name: string
+  readonly topicId: string
+  readonly partitions: number
+  readonly configs: Readonly<Record<string, string>>
+  /** Where its records stand here; for our own topics the same name and id. */
+  readonly localName: string
+  readonly localTopicId: string
+  /** `cleanup.policy` here contains `compact`. */
+  readonly compacted: boolean
+}
+
+/** The topics of one origin, as known at this moment. */
+export interface TopicOffer {
+  get(name: string): OfferedTopic | undefined
+  topics(): Iterable<OfferedTopic>
+  /** Called after any change; returns how to stop listening. */
+  subscribe(listener: () => void): () => void
+}
+
+/** Our own topics, and those of the origins that we relay. */
+export interface EgressTopics {
+  /** undefined: nothing of this origin is carried here. */
+  of(origin: string): TopicOffer | undefined
+  /** Why `dc` may not fetch a topic (residency, topics of one cluster alone); undefined: it may. */
+  refused(topic: string, dc: string): string | undefined
+}
+
+/** Where our own ingest of a relayed partition stands, in origin offsets; undefined: it has not begun. */
+export interface RelayPositions {
+  next(origin: string, topic: string, partition: number): number | undefined
+}
+
+/** What goes to a peer, as `link/` takes it: see there (`FrameSink`). */
+export type { FrameSink, SourceSession, SourceSide } from '../link/ports.ts'
