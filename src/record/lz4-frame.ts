@@ -96,6 +96,31 @@ function readLayout(frame: Buffer): FrameLayout {
   return { firstBlockAt, end, blockChecksums, maxContentBytes }
 }
 
+/**
+ * About how much comes out of a frame, without decoding: all blocks but the last are full, and the last is taken to be
+ * compressed like the others, or by `usualRatio` where it is alone. 0 for what is no frame.
+ */
+export function estimateLz4(frame: Buffer, usualRatio: number): number {
+  if (frame.length < FRAME_HEADER.length) return 0
+  const flags = frame[4]!
+  const blockMaxBytes = 1 << (2 * ((frame[5]! >>> 4) & 7) + 8)
+  let at = FRAME_HEADER.length + ((flags & CONTENT_SIZE_FLAG) === 0 ? 0 : 8)
+  let blocks = 0
+  let blockBytes = 0
+  let lastBytes = 0
+  while (at + 4 <= frame.length) {
+    const word = frame.readUInt32LE(at)
+    if (word === 0) break
+    lastBytes = word & 0x7fff_ffff
+    blockBytes += lastBytes
+    blocks++
+    at += 4 + lastBytes + ((flags & BLOCK_CHECKSUM_FLAG) === 0 ? 0 : 4)
+  }
+  if (blocks <= 1) return Math.min(blockMaxBytes, lastBytes * usualRatio)
+  const full = (blocks - 1) * blockMaxBytes
+  return full + Math.min(blockMaxBytes, (lastBytes * full) / (blockBytes - lastBytes))
+}
+
 /** What comes out of the frame, counted without decoding; stops counting above `maxBytes`. For large block sizes only. */
 function contentBytes(frame: Buffer, layout: FrameLayout, maxBytes: number): number {
   let total = 0

@@ -96,7 +96,7 @@ export function lastRecord(batch: Buffer, body = decompressedBody(batch)): Batch
 /**
  * The position header on the last record of a batch; undefined when there is none: not written by a gateway, or the
  * record is gone by compaction. Whether it was copied by an application is for the caller to judge (its producerId and
- * cluster hash). Throws POSITION_BROKEN for a value that is none.
+ * cluster hash); so is POSITION_BROKEN, thrown for a value that is none: any application may write a header of this name.
  */
 export function positionOf(batch: Buffer, body?: Buffer): PositionHeader | undefined {
   const headers = lastRecord(batch, body)?.headers ?? []

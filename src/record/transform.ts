@@ -66,7 +66,7 @@ const SPLIT_MARGIN = 0.9
  * The one transform of the product (record-batches.md 3): source batches in, batches ready for the target out.
  * One pass over the decompressed bytes appends provenance to every record and the position header to the last record of
  * each batch. Codec (the first batch's), timestamps, keys, values, other headers and record attributes stay as they are.
- * Where batches must be split, a hole between two of them belongs to the later one.
+ * Every batch's CRC is checked first. Where batches must be split, a hole between two of them belongs to the later one.
  *
  * Throws GatewayError BATCH_CORRUPT, BATCH_OLD_FORMAT, CODEC_FAILED, POSITION_BROKEN (scope partition), and
  * BATCH_TOO_LARGE (scope record) for a single record over `maxBatchBytes`. Synchronous; not reentrant.
