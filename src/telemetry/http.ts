@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Component } from '../component.ts'
+import { GatewayError } from '../errors.ts'
 import type { Exposition } from './instruments.ts'
 
 /** One thing that must hold before the node counts as ready, and what is the matter when it does not. */
@@ -42,7 +43,15 @@ export function httpServer({ listen, metrics, readiness }: HttpOptions): HttpSer
     name: 'http',
     async start() {
       server.listen(listen.port, listen.host)
-      await once(server, 'listening')
+      try {
+        await once(server, 'listening')
+      } catch (cause) {
+        const message = `cannot listen on ${listen.host}:${listen.port} for listen.http`
+        throw new GatewayError('CONFIG_INVALID', 'process', message, {
+          cause,
+          hint: 'is another gateway running? give listen.http a free port',
+        })
+      }
     },
     async stop(deadlineMs) {
       if (!server.listening) return
