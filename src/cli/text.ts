@@ -51,7 +51,7 @@ export interface Column<Row> {
 }
 
 const GAP = '  '
-const SHRUNK_MIN = 12
+const SHRUNK_MIN = 10
 
 /** Lines of a table no wider than `width` where shrinking columns allow; no trailing blanks. */
 export function table<Row>(
