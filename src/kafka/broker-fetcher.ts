@@ -17,8 +17,6 @@ import {
 import type { LeasedBuffer, ResponseBuffers } from './response-buffers.ts'
 import { WireReader } from './wire.ts'
 
-/** A hot partition takes another connection than the one on which the idle ones wait. */
-const CONNECTIONS_PER_BROKER = 3
 const MAX_WAIT_MS = 500
 /** On the last free connection: whoever becomes ready next must not find all of them waiting long. */
 const LAST_CONNECTION_WAIT_MS = 20
@@ -56,6 +54,15 @@ interface Asked {
   readonly what: FetchPartition
 }
 
+export interface FetcherOptions {
+  /** Names the connections. */
+  readonly purpose: string
+  readonly isolation: Isolation
+  readonly connections: number
+  readonly buffers: ResponseBuffers
+  readonly mayFetch: () => boolean
+}
+
 /** Fetches from one broker, over a few connections: a free one takes every partition that is ready and in no fetch. */
 export class BrokerFetcher {
   private readonly cluster: KafkaCluster
@@ -65,21 +72,20 @@ export class BrokerFetcher {
   private readonly buffers: ResponseBuffers
   private readonly mayFetch: () => boolean
   private waiting: Record<Urgency, Set<FetchablePartition>> = nobody()
-  private readonly free = Array.from({ length: CONNECTIONS_PER_BROKER }, (_, index) => index)
+  private readonly connections: number
+  private readonly free: number[]
   /** Set while those that had nothing linger. */
   private lingering: NodeJS.Timeout | undefined
   private pumping = false
   private closed = false
 
-  constructor(
-    cluster: KafkaCluster,
-    nodeId: number,
-    options: { purpose: string; isolation: Isolation; buffers: ResponseBuffers; mayFetch: () => boolean },
-  ) {
+  constructor(cluster: KafkaCluster, nodeId: number, options: FetcherOptions) {
     this.cluster = cluster
     this.nodeId = nodeId
     this.purpose = options.purpose
     this.isolation = options.isolation
+    this.connections = options.connections
+    this.free = Array.from({ length: options.connections }, (_, index) => index)
     this.buffers = options.buffers
     this.mayFetch = options.mayFetch
   }
@@ -156,8 +162,9 @@ export class BrokerFetcher {
   private fetchOver(connection: BrokerConnection, asked: readonly Asked[]): Promise<void> {
     const byId = connection.supports(FETCH_KEY, FETCH_BY_ID) && asked.every(one => one.what.topicId !== NO_TOPIC_ID)
     const version = byId ? FETCH_BY_ID : FETCH_BY_NAME
+    const isLast = this.connections > 1 && this.free.length === 0
     const limits = {
-      maxWaitMs: this.free.length === 0 ? LAST_CONNECTION_WAIT_MS : MAX_WAIT_MS,
+      maxWaitMs: isLast ? LAST_CONNECTION_WAIT_MS : MAX_WAIT_MS,
       maxBytes: RESPONSE_MAX_BYTES,
       partitionMaxBytes: PARTITION_MAX_BYTES,
       isolation: this.isolation,

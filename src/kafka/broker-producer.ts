@@ -4,14 +4,15 @@ import type { BrokerConnection } from './connection.ts'
 import { failureFor } from './error-table.ts'
 import type { KafkaFailure } from './failure.ts'
 import {
+  ANSWER_SLACK_MS,
   encodeProduce,
   PRODUCE_BY_ID,
   PRODUCE_KEY,
-  PRODUCE_MAX_TRANSACTIONAL,
-  PRODUCE_MIN,
+  PRODUCE_TIMEOUT_MS,
   type ProducedPartition,
   type ProduceResponse,
   parseProduce,
+  produceVersion,
 } from './produce-codec.ts'
 import { WireReader } from './wire.ts'
 
@@ -19,10 +20,6 @@ import { WireReader } from './wire.ts'
 export const MAX_IN_FLIGHT_REQUESTS = 5
 /** A request is closed above this, or holds one batch. */
 const MAX_REQUEST_BYTES = 4 * 1024 * 1024
-/** How long a broker waits for its in-sync replicas before it answers REQUEST_TIMED_OUT. */
-const PRODUCE_TIMEOUT_MS = 10_000
-/** What the answer may take beyond that. */
-const ANSWER_SLACK_MS = 10_000
 
 /** A batch on its way. Identity of the object is identity of the send. */
 export interface OutgoingBatch {
@@ -183,10 +180,4 @@ export class BrokerProducer {
       partition.failed(batch, failureFor(answer?.errorCode ?? -1, what, answer?.message))
     }
   }
-}
-
-function produceVersion(connection: BrokerConnection, transactional: boolean): number {
-  if (!transactional && connection.supports(PRODUCE_KEY, PRODUCE_BY_ID)) return PRODUCE_BY_ID
-  const offered = connection.versions.get(PRODUCE_KEY)?.max ?? PRODUCE_MIN
-  return Math.max(PRODUCE_MIN, Math.min(offered, PRODUCE_MAX_TRANSACTIONAL))
 }

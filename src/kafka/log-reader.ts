@@ -6,6 +6,7 @@ import type { LogQueries } from './log-queries.ts'
 import type { LogReader } from './log-reader-types.ts'
 import { ResponseBuffers } from './response-buffers.ts'
 
+const DEFAULT_CONNECTIONS_PER_BROKER = 3
 /** Response buffers that listeners may hold before nothing more is fetched. */
 const DEFAULT_MAX_OUTSTANDING_BYTES = 64 * 1024 * 1024
 
@@ -14,8 +15,10 @@ export interface LogReaderOptions {
   readonly name: string
   /** Default `read-committed`: the broker stops at the last stable offset and lists aborted transactions; filtering is the listener's. */
   readonly isolation?: Isolation
+  /** Default 3: a hot partition takes another connection than the one on which the idle ones wait. */
+  readonly connectionsPerBroker?: number
   /**
-   * Default 64 MiB. Fetches that are under way when it is reached may add theirs: at most three per broker with 8 MiB
+   * Default 64 MiB. Fetches that are under way when it is reached may add theirs: one per connection with 8 MiB
    * each, or one larger batch.
    */
   readonly maxOutstandingBytes?: number
@@ -36,6 +39,7 @@ export function openLogReader(cluster: KafkaCluster, queries: LogQueries, option
   const fetcherOptions = {
     purpose: `fetch-${options.name}`,
     isolation: options.isolation ?? 'read-committed',
+    connections: options.connectionsPerBroker ?? DEFAULT_CONNECTIONS_PER_BROKER,
     buffers,
     mayFetch: () => buffers.outstandingBytes < maxOutstandingBytes,
   }

@@ -1,4 +1,5 @@
 import type { ReadyBatch } from '../record/ready-batch.ts'
+import type { BrokerConnection } from './connection.ts'
 import { type WireReader, WireWriter } from './wire.ts'
 
 /** Produce v9 to v13, by hand: batch bodies go to the socket as they are, and every partition's answer is read. */
@@ -7,8 +8,8 @@ export const PRODUCE_KEY = 0
 /** The first version with topic ids (Kafka 4.1): a re-created topic is refused instead of written to. */
 export const PRODUCE_BY_ID = 13
 /** v12 and later re-open a transaction by themselves, late packets included (F18). */
-export const PRODUCE_MAX_TRANSACTIONAL = 11
-export const PRODUCE_MIN = 9
+const PRODUCE_MAX_TRANSACTIONAL = 11
+const PRODUCE_MIN = 9
 
 export interface ProducePartition {
   readonly topic: string
@@ -30,6 +31,11 @@ export interface ProduceResponse {
   readonly throttleTimeMs: number
   readonly partitions: readonly ProducedPartition[]
 }
+
+/** How long a broker waits for its in-sync replicas before it answers REQUEST_TIMED_OUT. */
+export const PRODUCE_TIMEOUT_MS = 10_000
+/** What the answer may take beyond that. */
+export const ANSWER_SLACK_MS = 10_000
 
 const ACKS_ALL = -1
 const PARTITION_BYTES = 16 + 61
@@ -97,4 +103,11 @@ function parsePartition(topicKey: string, reader: WireReader): ProducedPartition
   const summary = reader.compactString()
   reader.taggedFields()
   return { topicKey, partition, errorCode, baseOffset, message: summary ?? message }
+}
+
+/** By topic id where the broker offers it and the batch is no part of a transaction. */
+export function produceVersion(connection: BrokerConnection, transactional: boolean): number {
+  if (!transactional && connection.supports(PRODUCE_KEY, PRODUCE_BY_ID)) return PRODUCE_BY_ID
+  const offered = connection.versions.get(PRODUCE_KEY)?.max ?? PRODUCE_MIN
+  return Math.max(PRODUCE_MIN, Math.min(offered, PRODUCE_MAX_TRANSACTIONAL))
 }
