@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { hash } from 'node:crypto'
 import { join } from 'node:path'
 import { kafkaClassPath, runJava } from './java.ts'
@@ -17,6 +17,11 @@ export interface ForeignRecord {
 const FIELD_END = '\u0001|field|\u0002'
 const RECORD_END = '\u0001|record|\u0002'
 const CONSUME_DEADLINE_MS = 120_000
+
+/** kcat is a second opinion where it is installed; the Java client is always there. */
+export function hasKcat(): boolean {
+  return spawnSync('kcat', ['-V']).status === 0
+}
 
 /** Everything committed in a topic, as kcat (librdkafka) reads it. */
 export async function readWithKcat(bootstrap: string, topic: string): Promise<ForeignRecord[]> {

@@ -70,7 +70,7 @@ export interface PartitionCase {
   /** Committed records in log order, by data center. */
   readonly logs: ReadonlyMap<string, readonly LedgerEntry[]>
   /** Gateways a record of `origin` has passed when it stands in `target`; undefined: it must not be there. */
-  hops(origin: string, target: string): number | undefined
+  hops(origin: string, target: string, topic: string): number | undefined
   /** Ids that were acknowledged, by origin: each must stand in its origin's log, or the ledger itself is void. */
   readonly acked: ReadonlyMap<string, readonly string[]>
   /** Offsets of the origin's log that a target may lack: gaps that were reported, what was deleted on purpose. */
@@ -135,7 +135,7 @@ interface Copies {
 function judgeCopies(verdict: LedgerVerdict, test: PartitionCase, copies: Copies): void {
   const { topic, partition } = test
   const { origin, target, expected, found } = copies
-  const hops = test.hops(origin, target)
+  const hops = test.hops(origin, target, topic)
   const place = { dc: target, topic, partition }
   const counts = verdict.counts(target)
   if (hops !== undefined) counts.expected += expected.length

@@ -102,14 +102,16 @@ export class Ledger {
     for (const [key, at] of this.watched) if (at.topic === topic) this.watched.delete(key)
   }
 
-  /** Adds producers; they write as soon as the load runs. */
-  addLoad(load: LoadOptions): void {
+  /** Adds producers; they write as soon as the load runs, or at once. */
+  addLoad(load: LoadOptions, when: 'with-load' | 'now' = 'with-load'): void {
     const partitions = load.partitions.map(partition => ({ topic: load.topic, partition }))
+    const known = this.producers.length
     for (const { dc, log } of this.dcs) {
       if (!(load.dcs?.includes(dc) ?? true)) continue
       for (let i = 0; i < (load.plain ?? 0); i++) this.addProducer(log, dc, load, partitions, undefined)
       for (let i = 0; i < (load.transactional ?? 0); i++) this.addProducer(log, dc, load, partitions, ABORT_SHARE)
     }
+    if (when === 'now') for (const producer of this.producers.slice(known)) producer.start()
   }
 
   startLoad(): void {
