@@ -3,11 +3,16 @@ import type { CompactedTable } from '../ingest/ports.ts'
 
 /**
  * `__isthmus.control`: what operators decided for the data center, and which cluster each peer was found to be. Applied
- * by every node, kept over restarts. Keys: `pause/<origin>` and `cluster/<dc>`; values are versioned JSON.
+ * by every node, kept over restarts. Keys: `pause/<origin>`, `cluster/<dc>`, `link/<origin>` (which topics were here when
+ * the link first began) and `registry`; values are versioned JSON.
  */
 export type ControlValue =
   | { readonly v: 1; readonly kind: 'pause'; readonly reason: string; readonly sinceMs: number }
   | { readonly v: 1; readonly kind: 'cluster'; readonly clusterId: string }
+  | { readonly v: 1; readonly kind: 'link'; readonly sinceMs: number; readonly filledTopics: readonly string[] }
+  | { readonly v: 1; readonly kind: 'registry'; readonly topicId: string }
+
+const KINDS: ReadonlySet<string> = new Set(['pause', 'cluster', 'link', 'registry'] satisfies ControlValue['kind'][])
 
 export function encodeControlValue(value: ControlValue): Buffer {
   return Buffer.from(JSON.stringify(value))
@@ -17,7 +22,7 @@ export function encodeControlValue(value: ControlValue): Buffer {
 export function decodeControlValue(value: Buffer, key: string): ControlValue {
   try {
     const parsed = JSON.parse(value.toString()) as ControlValue
-    if (parsed.v === 1 && (parsed.kind === 'pause' || parsed.kind === 'cluster')) return parsed
+    if (parsed.v === 1 && KINDS.has(parsed.kind)) return parsed
   } catch {
     // Falls through to the one error.
   }
@@ -70,6 +75,27 @@ export class Control {
     const wasPaused = this.paused(origin) !== undefined
     await this.#table.put(`pause/${origin}`, null)
     return { wasPaused }
+  }
+
+  /**
+   * Topics that were here when the link from `origin` first began: only these can hold what was mirrored before.
+   * `now` is asked, and kept for good, at the first call ever.
+   */
+  async topicsBefore(origin: string, now: () => readonly string[]): Promise<ReadonlySet<string>> {
+    const key = `link/${origin}`
+    const known = this.#table.get(key)
+    if (known?.kind === 'link') return new Set(known.filledTopics)
+    const filledTopics = now()
+    await this.#table.put(key, { v: 1, kind: 'link', sinceMs: this.#nowMs(), filledTopics })
+    return new Set(filledTopics)
+  }
+
+  /** The topic id of the registry as first seen; remembered now when this is the first time. */
+  async registryTopicId(current: string): Promise<string> {
+    const known = this.#table.get('registry')
+    if (known?.kind === 'registry') return known.topicId
+    await this.#table.put('registry', { v: 1, kind: 'registry', topicId: current })
+    return current
   }
 
   /** cluster.id by which a data center was known the last time. */

@@ -29,6 +29,11 @@ export function decodeProgressValue(value: Buffer, key: string): ProgressValue {
   })
 }
 
+/** The part of a key that chooses its partition: all runs of a partition of a link stay together. */
+export function partitionOfLinkKey(key: string): string {
+  return key.split('/').slice(0, 3).join('/')
+}
+
 /** Where a key is written: the table knows its own partitioning. */
 export interface ProgressPlace {
   partitionOf(key: string): number

@@ -1,0 +1,93 @@
+import type { GatewayConfig } from '../config/schema.ts'
+import type { EgressTopics, OfferedTopic, RelayPositions, TopicOffer } from '../egress/ports.ts'
+import { targetTopic } from '../route/names.ts'
+import { neverCrosses, residencyFilter } from '../route/topic-filter.ts'
+import type { LocalCatalog, LocalTopic } from '../topics/local-catalog.ts'
+import { isCompacted } from '../topics/topic-configs.ts'
+import type { InboundLink } from './inbound-links.ts'
+
+/** What this data center serves: its own topics, and those of the origins that reach it. */
+export function servedTopics(
+  config: GatewayConfig,
+  catalog: LocalCatalog,
+  links: readonly InboundLink[],
+): EgressTopics {
+  const mayFetch = residencyFilter({ rules: config.topics.rules, otherwise: config.topics.otherwise })
+  const own = ownOffer(catalog)
+  const relayed = new Map(links.map(link => [link.origin, relayOffer(config, catalog, link)]))
+  return {
+    of: origin => (origin === config.dc ? own : relayed.get(origin)),
+    refused: (topic, dc) => {
+      const decision = mayFetch(topic, dc)
+      return decision.kind === 'refused' ? decision.why : undefined
+    },
+  }
+}
+
+function ownOffer(catalog: LocalCatalog): TopicOffer {
+  return {
+    get: name => {
+      const topic = catalog.get(name)
+      return topic && !neverCrosses(name) ? ownTopic(topic) : undefined
+    },
+    *topics() {
+      for (const topic of catalog.topics()) if (!neverCrosses(topic.name)) yield ownTopic(topic)
+    },
+    subscribe: listener => catalog.subscribe(listener),
+  }
+}
+
+function ownTopic(topic: LocalTopic): OfferedTopic {
+  const { name, topicId, partitions } = topic
+  return { ...offeredConfigs(topic), name, topicId, partitions, localName: name, localTopicId: topicId }
+}
+
+function offeredConfigs({ configs }: LocalTopic) {
+  const values = Object.entries(configs).map(([key, { value }]) => [key, value] as const)
+  return { configs: Object.fromEntries(values), compacted: isCompacted(configs) }
+}
+
+/** A relay offers what the origin told it, as far as it stands here. */
+function relayOffer(config: GatewayConfig, catalog: LocalCatalog, link: InboundLink): TopicOffer {
+  const offered = (name: string): OfferedTopic | undefined => {
+    const remote = link.catalog.get(name)
+    if (!remote || remote.refused !== undefined) return undefined
+    const local = catalog.get(targetTopic(config.topics.rename, link.origin, name))
+    if (!local) return undefined
+    const { topicId, configs } = remote
+    return {
+      name,
+      topicId,
+      configs,
+      partitions: Math.min(remote.partitions, local.partitions),
+      localName: local.name,
+      localTopicId: local.topicId,
+      compacted: isCompacted(local.configs),
+    }
+  }
+  return {
+    get: offered,
+    *topics() {
+      for (const { name } of link.catalog.topics()) {
+        const topic = offered(name)
+        if (topic) yield topic
+      }
+    },
+    subscribe: listener => {
+      const stops = [link.catalog.subscribe(listener), catalog.subscribe(listener)]
+      return () => {
+        for (const stop of stops) stop()
+      }
+    },
+  }
+}
+
+/** Where our own copies stand, for peers that fetch an origin through us. */
+export function relayPositions(
+  config: GatewayConfig,
+  saved: (origin: string, topic: string, partition: number) => number | undefined,
+): RelayPositions {
+  return {
+    next: (origin, topic, partition) => saved(origin, targetTopic(config.topics.rename, origin, topic), partition),
+  }
+}

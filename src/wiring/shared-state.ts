@@ -1,0 +1,111 @@
+import type { Clock } from '../component.ts'
+import type { GatewayConfig } from '../config/schema.ts'
+import { GatewayError } from '../errors.ts'
+import { type ClusterAdmin, type ClusterTargetLog, type KafkaCluster, openTable } from '../kafka/index.ts'
+import { Control, type ControlValue, decodeControlValue, encodeControlValue } from '../state/control.ts'
+import {
+  decodeProgressValue,
+  encodeProgressValue,
+  Progress,
+  type ProgressValue,
+  partitionOfLinkKey,
+} from '../state/progress.ts'
+import { decodeRegistryValue, encodeRegistryValue, Registry, type RegistryValue } from '../state/registry.ts'
+import { RegistryGuard } from '../state/registry-guard.ts'
+import { CONTROL_TOPIC, PROGRESS_TOPIC, REGISTRY_TOPIC, stateTopics } from '../state/topics.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
+
+/** What the data center remembers in its own Kafka, read to the end. */
+export interface SharedState {
+  readonly registry: Registry
+  readonly progress: Progress
+  readonly control: Control
+  readonly guard: RegistryGuard
+  stop(): Promise<void>
+}
+
+export interface SharedStateOptions {
+  readonly config: GatewayConfig
+  readonly cluster: KafkaCluster
+  readonly target: ClusterTargetLog
+  readonly admin: ClusterAdmin
+  readonly telemetry: Telemetry
+  readonly clock: Clock
+}
+
+/** Creates the `__isthmus.*` topics where they are missing and reads them. Rejects with GatewayError or KafkaFailure. */
+export async function openSharedState(options: SharedStateOptions): Promise<SharedState> {
+  const { cluster, target, telemetry, clock } = options
+  await ensureStateTopics(options)
+  const registryTable = openTable<RegistryValue>(cluster, target, {
+    topic: REGISTRY_TOPIC,
+    encode: encodeRegistryValue,
+    decode: decodeRegistryValue,
+  })
+  const progressTable = openTable<ProgressValue>(cluster, target, {
+    topic: PROGRESS_TOPIC,
+    encode: encodeProgressValue,
+    decode: decodeProgressValue,
+    partitionBy: partitionOfLinkKey,
+  })
+  const controlTable = openTable<ControlValue>(cluster, target, {
+    topic: CONTROL_TOPIC,
+    encode: encodeControlValue,
+    decode: decodeControlValue,
+  })
+  const log = telemetry.logger.child('state')
+  const registry = new Registry(registryTable)
+  const progress = new Progress(progressTable, progressTable)
+  const control = new Control(controlTable, clock.nowMs, error => log.warn({ error }, 'a control entry was not saved'))
+  registryTable.onChange((_key, value) => registry.changed(value))
+  progressTable.onChange((key, value) => progress.changed(key, value))
+  controlTable.onChange((key, value) => control.changed(key, value))
+  await Promise.all([registryTable.start(), progressTable.start(), controlTable.start()])
+  const guard = await guardRegistry(options, control)
+  registryTable.onEnd(error => guard.lost(error.message))
+  for (const table of [progressTable, controlTable]) table.onEnd(error => log.error({ error }, error.message))
+  log.info({ writers: registryTable.size, checkpoints: progressTable.size }, 'shared state is read')
+  return {
+    registry,
+    progress,
+    control,
+    guard,
+    stop: async () => {
+      guard.stop()
+      await Promise.all([registryTable.stop(), progressTable.stop(), controlTable.stop()])
+    },
+  }
+}
+
+async function ensureStateTopics({ config, admin }: SharedStateOptions): Promise<void> {
+  const { replicationFactor, minInsyncReplicas } = config.kafka.internalTopics
+  const existing = new Set((await admin.listTopics()).map(topic => topic.name))
+  for (const topic of stateTopics(config.flow.lanes, minInsyncReplicas)) {
+    if (!existing.has(topic.name)) await admin.createTopic({ ...topic, replicationFactor })
+  }
+}
+
+async function guardRegistry(options: SharedStateOptions, control: Control): Promise<RegistryGuard> {
+  const { target, telemetry, clock } = options
+  const registryPartition = { topic: REGISTRY_TOPIC, partition: 0 }
+  const current = await target.topicId(REGISTRY_TOPIC)
+  if (!current) throw new GatewayError('REGISTRY_BROKEN', 'process', `${REGISTRY_TOPIC} was deleted while starting`)
+  const guard = new RegistryGuard(
+    {
+      topicId: () => target.topicId(REGISTRY_TOPIC),
+      endOffset: async () => (await target.offsets(registryPartition)).endOffset,
+    },
+    await control.registryTopicId(current),
+    clock,
+    why => {
+      telemetry.registry.metrics.outflowHalted.set({}, 1)
+      telemetry.events.record(
+        'registry-broken',
+        `${why}: nothing leaves this data center until it is decided whose its records are`,
+      )
+    },
+  )
+  telemetry.registry.metrics.outflowHalted.set({}, 0)
+  await guard.start()
+  return guard
+}
