@@ -244,9 +244,7 @@ export class EgressSession implements SourceSession, ChannelHost {
   }
 
   #ofLane(lane: number): Set<Channel> {
-    let channels = this.#byLane.get(lane)
-    if (channels === undefined) this.#byLane.set(lane, (channels = new Set()))
-    return channels
+    return this.#byLane.getOrInsertComputed(lane, () => new Set())
   }
 
   #haltAll(why: string): void {
