@@ -1,54 +1,61 @@
-import type { LocalInfo, LocalStatus, WanDirection } from '../../deploy/local/types.ts'
+import type { LocalInfo, LocalStatus, ProcessStatus, WanDirection } from '../../deploy/local/types.ts'
+import { bytes, seconds, table, terminalWidth } from './text.ts'
 
-/** Rows as aligned columns, two spaces apart. */
-function columns(rows: readonly (readonly string[])[]): string {
-  const widths: number[] = []
-  for (const row of rows)
-    row.forEach((cell, at) => {
-      widths[at] = Math.max(widths[at] ?? 0, cell.length)
-    })
-  return rows
-    .map(row =>
-      row
-        .map((cell, at) => cell.padEnd(widths[at]!))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n')
+interface Place {
+  readonly dc: string
+  readonly what: string
+  readonly address: string
+  readonly pid: string
 }
 
 /** What a user needs to connect: addresses per data center. */
 export function infoTable(info: LocalInfo): string {
-  const rows = [['DC', 'WHAT', 'ADDRESS', 'PID']]
+  const places: Place[] = []
   for (const [dc, { kafka, redis, brokers, gateways }] of Object.entries(info.dcs)) {
-    rows.push([dc, 'kafka', kafka, brokers.map(({ pid }) => pid ?? 'down').join(',')])
-    if (redis !== null) rows.push([dc, 'redis', redis, ''])
+    places.push({ dc, what: 'kafka', address: kafka, pid: brokers.map(({ pid }) => pidText(pid)).join(',') })
+    if (redis !== null) places.push({ dc, what: 'redis', address: redis, pid: '' })
     for (const { node, admin, http, pid } of gateways)
-      rows.push([dc, `gateway ${node}`, `admin ${admin}  ${http}`, String(pid ?? 'down')])
+      places.push({ dc, what: `gateway ${node}`, address: `admin ${admin}, ${http}`, pid: pidText(pid) })
   }
-  return columns(rows)
+  const columns = [
+    { title: 'DC', of: ({ dc }: Place) => dc },
+    { title: 'WHAT', of: ({ what }: Place) => what },
+    { title: 'ADDRESS', of: ({ address }: Place) => address },
+    { title: 'PID', of: ({ pid }: Place) => pid },
+  ]
+  return table(columns, places, terminalWidth()).join('\n')
 }
 
 export function statusTable(status: LocalStatus): string {
-  const processes = [['NAME', 'STATE', 'PID', 'LOG']]
-  for (const { name, state, pid, log, ended } of status.processes)
-    processes.push([name, ended === undefined ? state : `${state} (${ended})`, String(pid ?? '-'), log])
-  const wan = [['WAN', 'STATE', 'ONE WAY', 'RATE', 'DIALLED', 'BYTES']]
-  for (const direction of status.wan) wan.push(wanRow(direction))
-  return status.wan.length === 0 ? columns(processes) : `${columns(processes)}\n\n${columns(wan)}`
+  const processes = table(
+    [
+      { title: 'NAME', of: ({ name }: ProcessStatus) => name },
+      { title: 'STATE', of: ({ state, ended }) => (ended === undefined ? state : `${state} (${ended})`) },
+      { title: 'PID', of: ({ pid }) => pidText(pid) },
+      { title: 'LOG', of: ({ log }) => log },
+    ],
+    status.processes,
+    terminalWidth(),
+  )
+  const wan = table(
+    [
+      { title: 'WAN', of: ({ from, to }: WanDirection) => `${from}->${to}` },
+      { title: 'STATE', of: wanState },
+      { title: 'ONE WAY', of: ({ delayMs }) => `${delayMs} ms` },
+      { title: 'RATE', of: ({ bytesPerSecond }) => (bytesPerSecond === null ? '-' : `${bytes(bytesPerSecond)}/s`) },
+      { title: 'DIALLED', of: ({ connections }) => String(connections) },
+      { title: 'SENT', of: direction => bytes(direction.bytes) },
+    ],
+    status.wan,
+    terminalWidth(),
+  )
+  return [...processes, ...(status.wan.length === 0 ? [] : ['', ...wan])].join('\n')
 }
 
-function wanRow({
-  from,
-  to,
-  state,
-  delayMs,
-  bytesPerSecond,
-  resetEveryMs,
-  connections,
-  bytes,
-}: WanDirection): string[] {
-  const resets = resetEveryMs === null ? '' : `, reset every ${resetEveryMs / 1000} s`
-  const rate = bytesPerSecond === null ? '-' : `${bytesPerSecond / 1e6} MB/s`
-  return [`${from}->${to}`, `${state}${resets}`, `${delayMs} ms`, rate, String(connections), String(bytes)]
+function wanState({ state, resetEveryMs }: WanDirection): string {
+  return resetEveryMs === null ? state : `${state}, reset every ${seconds(resetEveryMs / 1000)}`
+}
+
+function pidText(pid: number | null): string {
+  return pid === null ? 'down' : String(pid)
 }
