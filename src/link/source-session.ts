@@ -31,6 +31,8 @@ export interface ServedStatus {
   readonly origin: string
   readonly address: string
   readonly path: readonly string[]
+  /** Unix ms. */
+  readonly sinceMs: number
   readonly channels: number
   readonly queuedBytes: number
   readonly framesSent: number
@@ -53,6 +55,7 @@ export class ServedSession {
   #highestChannel = 0
   #hello: HelloMessage | undefined
   #path: Path | undefined
+  readonly #sinceMs = Date.now()
   #phase: Phase
 
   constructor(call: PullCall, server: ServedBy) {
@@ -78,6 +81,7 @@ export class ServedSession {
       origin: this.#hello?.origin ?? '',
       address: this.#address,
       path: this.#path?.via ?? [],
+      sinceMs: this.#sinceMs,
       channels: this.#channels.size,
       queuedBytes: this.#sink.queuedBytes,
       framesSent: this.#sink.framesWritten,
