@@ -64,6 +64,12 @@ export class Progress implements Checkpoints {
     return [...(this.#byPartition.get(`${origin}/${topic}/${partition}`)?.values() ?? [])]
   }
 
+  /** Position of the newest checkpoint; undefined: none. */
+  positionOf(origin: string, topic: string, partition: number): number | undefined {
+    const positions = this.of(origin, topic, partition).filter(one => !one.transaction)
+    return positions.length === 0 ? undefined : Math.max(...positions.map(one => one.position))
+  }
+
   async save(checkpoint: Checkpoint): Promise<void> {
     await this.#table.put(keyOf(checkpoint), { v: 1, ...checkpoint })
   }

@@ -1,0 +1,298 @@
+import { readFileSync } from 'node:fs'
+import { adminServer } from './admin/server.ts'
+import { type Clock, systemClock } from './component.ts'
+import { clusterSettings } from './config/cluster-settings.ts'
+import type { GatewayConfig } from './config/schema.ts'
+import type { ConfigSource } from './config/source.ts'
+import { openEgress } from './egress/egress.ts'
+import { component, Gateway } from './gateway.ts'
+import { LaneOwner } from './ingest/lane-owner.ts'
+import type { IngestLimits } from './ingest/limits.ts'
+import { InFlightBudget, takeoverGate } from './ingest/node-budget.ts'
+import { selfTest } from './ingest/self-test.ts'
+import {
+  type ClusterAdmin,
+  type ClusterTargetLog,
+  KafkaCluster,
+  openGroupMembership,
+  openLogReader,
+  openTargetLog,
+  openTopicAdmin,
+} from './kafka/index.ts'
+import { replicationServer } from './link/server.ts'
+import { clusterHash } from './record/position.ts'
+import { advertisedPaths } from './route/paths.ts'
+import type { PeerIdentity } from './route/pull.ts'
+import { LANES_TOPIC, SELF_TEST_TOPIC } from './state/topics.ts'
+import { EVENTS } from './telemetry/events.ts'
+import { httpServer } from './telemetry/http.ts'
+import type { Logger } from './telemetry/log.ts'
+import { createTelemetry, type Telemetry } from './telemetry/telemetry.ts'
+import { LocalCatalog } from './topics/local-catalog.ts'
+import { exposeGauges } from './wiring/gauges.ts'
+import { currentPaths, type InboundLink, inboundLinks } from './wiring/inbound-links.ts'
+import { MAX_IN_FLIGHT_BYTES, memoryBoundBytes } from './wiring/memory.ts'
+import { IngestTelemetry } from './wiring/observe.ts'
+import { applyPause, operator } from './wiring/operator.ts'
+import { relayPositions, servedTopics } from './wiring/serving.ts'
+import { openSharedState, type SharedState } from './wiring/shared-state.ts'
+import { readinessChecks, type StatusParts, statusSource } from './wiring/status.ts'
+import { targetContents } from './wiring/target-contents.ts'
+
+/** A running gateway node. */
+export interface RunningGateway {
+  /** Drains, hands its lanes over and stops; what is not done in time is left to the next owner's fence. */
+  stop(deadlineMs: number): Promise<void>
+}
+
+/** What exists once the local cluster answered. */
+interface Local {
+  readonly cluster: KafkaCluster
+  readonly target: ClusterTargetLog
+  readonly admin: ClusterAdmin
+  readonly catalog: LocalCatalog
+  readonly state: SharedState
+  readonly limits: IngestLimits
+}
+
+/**
+ * Starts a gateway node: the local cluster, its shared state, a self-test of the fence, then what it serves and what it
+ * fetches. Peers that are down stop nothing. Rejects with GatewayError when the node cannot work at all.
+ */
+export async function runGateway(source: ConfigSource, logger: Logger): Promise<RunningGateway> {
+  const config = source.current()
+  const version = packageVersion()
+  const telemetry = createTelemetry({ dc: config.dc, node: config.node, version, level: config.logLevel, logger })
+  const gateway = new Gateway(logger.child('gateway'))
+  try {
+    await start(gateway, config, version, telemetry)
+  } catch (error) {
+    await gateway.stop(START_FAILED_STOP_MS)
+    throw error
+  }
+  return { stop: deadlineMs => gateway.stop(deadlineMs) }
+}
+
+const START_FAILED_STOP_MS = 5_000
+
+async function start(gateway: Gateway, config: GatewayConfig, version: string, telemetry: Telemetry): Promise<void> {
+  const clock = systemClock
+  const startedAtMs = clock.nowMs()
+  const local = await openLocal(gateway, config, telemetry, clock)
+  const { cluster, target, state, limits } = local
+  const membership = openGroupMembership(cluster.config, {
+    groupId: `isthmus.${config.dc}.lanes`,
+    topic: LANES_TOPIC,
+    member: config.node,
+    ...config.groups,
+    log: telemetry.logger.child('group'),
+  })
+  const lanes = new LaneOwner(membership, clock, config.groups.sessionTimeoutMs)
+  const measures = new IngestTelemetry(config.dc, telemetry, clock.monotonicMs)
+  const links: InboundLink[] = []
+  const identity = (): PeerIdentity => ({
+    dc: config.dc,
+    node: config.node,
+    clusterId: cluster.clusterId,
+    paths: advertisedPaths(config.dc, currentPaths(links)),
+  })
+  links.push(
+    ...inboundLinks({
+      config,
+      clock,
+      telemetry,
+      control: state.control,
+      lanes,
+      identity,
+      ingest: {
+        target,
+        registry: state.registry,
+        checkpoints: state.progress,
+        clock,
+        limits,
+        observer: measures,
+        random: Math.random,
+        clusterHash: clusterHash(cluster.clusterId),
+        inFlight: new InFlightBudget(limits.maxInFlightBytes),
+        takeoverSlot: takeoverGate(),
+        isOwner: lane => lanes.isOwner(lane),
+        lanes: config.flow.lanes,
+      },
+      follow: {
+        dc: config.dc,
+        admin: local.admin,
+        catalog: local.catalog,
+        contents: targetContents(state, target, local.catalog),
+        events: { record: (name, message, place) => telemetry.events.record(name, message, place) },
+        clock,
+      },
+    }),
+  )
+  const server = replicationServer({
+    listen: config.listen.replication,
+    identity,
+    configured: dc => config.peers.some(peer => peer.dc === dc),
+    source: openEgress({
+      dc: config.dc,
+      clusterId: cluster.clusterId,
+      openReader: () => openLogReader(cluster, target.queries, { name: `serve-${serial++}` }),
+      lookups: target.queries,
+      probe: target,
+      registry: {
+        writer: producerId => state.registry.writer(producerId),
+        catchUp: () => state.registry.catchUp(),
+        broken: () => state.guard.broken(),
+      },
+      topics: servedTopics(config, local.catalog, links),
+      relayPositions: relayPositions(config, (origin, topic, partition) =>
+        state.progress.positionOf(origin, topic, partition),
+      ),
+      maxBatchBytes: config.flow.maxBatchBytes,
+      clock,
+      log: telemetry.logger.child('egress'),
+    }),
+    knownClusters: {
+      get: dc => state.control.clusterOf(dc),
+      remember: (dc, clusterId) => state.control.rememberCluster(dc, clusterId),
+    },
+    maxReplicationHops: config.limits.maxReplicationHops,
+    clock,
+    log: telemetry.logger.child('link'),
+  })
+  const parts: StatusParts = {
+    config,
+    version,
+    clusterId: cluster.clusterId,
+    startedAtMs,
+    clock,
+    telemetry,
+    measures,
+    lanes,
+    links,
+    server,
+    control: state.control,
+    memoryBoundBytes: memoryBoundBytes(config),
+    state: () => gateway.state,
+    brokers: () => cluster.brokers.length,
+    clusterProblem: () => (cluster.openConnections > 0 ? undefined : 'no broker answers'),
+    outflowProblem: () => state.guard.broken(),
+    members: () => membership.members(),
+  }
+  exposeGauges(parts)
+  const admin = adminServer({
+    listen: config.listen.admin,
+    source: statusSource(parts),
+    operator: operator(config.dc, state.control, links, telemetry),
+    events: telemetry.events,
+    eventLevel: name => EVENTS[name as keyof typeof EVENTS][0],
+  })
+  const http = httpServer({
+    listen: config.listen.http,
+    metrics: telemetry.registry,
+    readiness: () => readinessChecks(parts),
+  })
+  await gateway.add(http)
+  await gateway.add(admin)
+  await gateway.add(server)
+  await gateway.add(
+    component(
+      'lanes',
+      () => membership.start(),
+      () => membership.stop(),
+    ),
+  )
+  for (const inbound of links) await startLink(gateway, inbound, state)
+  gateway.running()
+  telemetry.logger
+    .child('gateway')
+    .info(
+      {
+        dc: config.dc,
+        node: config.node,
+        version,
+        links: links.map(link => link.origin),
+        memoryBoundBytes: parts.memoryBoundBytes,
+      },
+      'running',
+    )
+}
+
+/** Names readers apart: each session has connections of its own. */
+let serial = 0
+
+async function openLocal(gateway: Gateway, config: GatewayConfig, telemetry: Telemetry, clock: Clock): Promise<Local> {
+  const log = telemetry.logger.child('gateway')
+  const cluster = await KafkaCluster.connect(clusterSettings(config))
+  await gateway.add(
+    component(
+      'kafka',
+      async () => {},
+      () => cluster.close(),
+    ),
+  )
+  const target = openTargetLog(cluster)
+  await gateway.add(
+    component(
+      'appenders',
+      async () => {},
+      async () => target.close(),
+    ),
+  )
+  const admin = openTopicAdmin(cluster)
+  const state = await openSharedState({ config, cluster, target, admin, telemetry, clock })
+  await gateway.add(
+    component(
+      'shared state',
+      async () => {},
+      () => state.stop(),
+    ),
+  )
+  const id = `isthmus.self-test.${config.dc}.${config.node}.0.0`
+  await selfTest(target, clock, { topic: SELF_TEST_TOPIC, partition: 0 }, id)
+  log.info({ clusterId: cluster.clusterId }, 'the fence holds on this cluster')
+  const catalog = new LocalCatalog({
+    admin,
+    clock,
+    onTrouble: error => log.warn({ error }, 'the topics of the local cluster were not read'),
+  })
+  await gateway.add(catalog)
+  return { cluster, target, admin, catalog, state, limits: await ingestLimits(config, admin) }
+}
+
+async function ingestLimits(config: GatewayConfig, admin: ClusterAdmin): Promise<IngestLimits> {
+  const broker = await admin.brokerConfigs()
+  const setting = (name: string, fallbackMs: number) => Number(broker.get(name) ?? fallbackMs)
+  return {
+    laneCreditBytes: config.flow.laneCreditBytes,
+    targetBatchBytes: config.flow.targetBatchBytes,
+    maxInFlightBytes: MAX_IN_FLIGHT_BYTES,
+    maxReplicationHops: config.limits.maxReplicationHops,
+    sessionTimeoutMs: config.groups.sessionTimeoutMs,
+    producerIdExpirationMs: setting('producer.id.expiration.ms', PRODUCER_ID_EXPIRATION_MS),
+    transactionalIdExpirationMs: setting('transactional.id.expiration.ms', TRANSACTIONAL_ID_EXPIRATION_MS),
+  }
+}
+
+/** Kafka's defaults, where a broker does not tell. */
+const PRODUCER_ID_EXPIRATION_MS = 24 * 3_600_000
+const TRANSACTIONAL_ID_EXPIRATION_MS = 7 * 24 * 3_600_000
+
+async function startLink(gateway: Gateway, inbound: InboundLink, state: SharedState): Promise<void> {
+  const pause = state.control.paused(inbound.origin)
+  if (pause) applyPause(inbound, pause.reason)
+  await gateway.add(inbound.topics)
+  // Stopped before the link: what is in flight is drained while the session still acknowledges.
+  await gateway.add(inbound.link)
+  await gateway.add(
+    component(
+      `ingest of ${inbound.origin}`,
+      async () => {},
+      () => inbound.ingest.stop(),
+    ),
+  )
+}
+
+function packageVersion(): string {
+  const file = new URL('../package.json', import.meta.url)
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
+}
