@@ -13,8 +13,8 @@ import { selfTest } from './ingest/self-test.ts'
 import {
   type ClusterAdmin,
   type ClusterTargetLog,
+  GroupMembership,
   KafkaCluster,
-  openGroupMembership,
   openLogReader,
   openTargetLog,
   openTopicAdmin,
@@ -31,6 +31,7 @@ import { createTelemetry, type Telemetry } from './telemetry/telemetry.ts'
 import { LocalCatalog } from './topics/local-catalog.ts'
 import { exposeGauges } from './wiring/gauges.ts'
 import { currentPaths, type InboundLink, inboundLinks } from './wiring/inbound-links.ts'
+import { Members } from './wiring/members.ts'
 import { MAX_IN_FLIGHT_BYTES, memoryBoundBytes } from './wiring/memory.ts'
 import { IngestTelemetry } from './wiring/observe.ts'
 import { applyPause, operator } from './wiring/operator.ts'
@@ -80,13 +81,15 @@ async function start(gateway: Gateway, config: GatewayConfig, version: string, t
   const startedAtMs = clock.nowMs()
   const local = await openLocal(gateway, config, telemetry, clock)
   const { cluster, target, state, limits } = local
-  const membership = openGroupMembership(cluster.config, {
+  const groupLog = telemetry.logger.child('group')
+  const membership = new GroupMembership(cluster, {
     groupId: `isthmus.${config.dc}.lanes`,
     topic: LANES_TOPIC,
-    member: config.node,
+    node: config.node,
     ...config.groups,
-    log: telemetry.logger.child('group'),
+    log: (level, message, fields) => groupLog[level](fields, message),
   })
+  const members = new Members(membership, clock)
   const lanes = new LaneOwner(membership, clock, config.groups.sessionTimeoutMs)
   const measures = new IngestTelemetry(config.dc, telemetry, clock.monotonicMs)
   const links: InboundLink[] = []
@@ -176,7 +179,7 @@ async function start(gateway: Gateway, config: GatewayConfig, version: string, t
     brokers: () => cluster.brokers.length,
     clusterProblem: () => (cluster.openConnections > 0 ? undefined : 'no broker answers'),
     outflowProblem: () => state.guard.broken(),
-    members: () => membership.members(),
+    members: () => members.known(),
   }
   exposeGauges(parts)
   const admin = adminServer({
@@ -201,20 +204,19 @@ async function start(gateway: Gateway, config: GatewayConfig, version: string, t
       () => membership.stop(),
     ),
   )
+  await gateway.add(members)
   for (const inbound of links) await startLink(gateway, inbound, state)
   gateway.running()
-  telemetry.logger
-    .child('gateway')
-    .info(
-      {
-        dc: config.dc,
-        node: config.node,
-        version,
-        links: links.map(link => link.origin),
-        memoryBoundBytes: parts.memoryBoundBytes,
-      },
-      'running',
-    )
+  telemetry.logger.child('gateway').info(
+    {
+      dc: config.dc,
+      node: config.node,
+      version,
+      links: links.map(link => link.origin),
+      memoryBoundBytes: parts.memoryBoundBytes,
+    },
+    'running',
+  )
 }
 
 /** Names readers apart: each session has connections of its own. */
