@@ -2,6 +2,7 @@ import { type AclOperation, Permissions } from '../../kafka/permissions.ts'
 import { neverCrosses } from '../../route/topic-filter.ts'
 import { TRANSACTIONAL_ID_PREFIX } from '../../route/transactional-id.ts'
 import { stateTopics } from '../../state/topics.ts'
+import { several } from '../text.ts'
 import { type Finding, ok, problem, warning } from './finding.ts'
 import { failed } from './local-cluster.ts'
 import type { CheckFacts, CheckStep } from './step.ts'
@@ -91,7 +92,7 @@ export const topicAccess: CheckStep = {
       const onTopics = await permissions.onTopics([...new Set([...targets, ...sources])])
       const findings = lacking(onTopics, topic => (targets.has(topic) ? targetOperations(facts) : ON_SOURCES))
       if (findings.length > 0) return findings
-      return onTopics.size > 0 ? [ok(`${onTopics.size} topic(s)`, 'all that is needed is allowed')] : []
+      return onTopics.size > 0 ? [ok(several(onTopics.size, 'topic'), 'all that is needed is allowed')] : []
     } catch (error) {
       return [failed('permissions', error)]
     }

@@ -1,6 +1,7 @@
 import { clusterSettings } from '../../config/cluster-settings.ts'
 import { GatewayError } from '../../errors.ts'
 import { KafkaCluster } from '../../kafka/cluster.ts'
+import { several } from '../text.ts'
 import { type Finding, ok, problem, warning } from './finding.ts'
 import type { CheckStep } from './step.ts'
 
@@ -17,10 +18,7 @@ export const localCluster: CheckStep = {
       const cluster = await KafkaCluster.connect(clusterSettings(facts.config))
       facts.cluster = cluster
       const count = cluster.brokers.length
-      return [
-        ok(where, `cluster ${cluster.clusterId}, ${count} broker${count === 1 ? '' : 's'}`),
-        ...(await everyBroker(cluster)),
-      ]
+      return [ok(where, `cluster ${cluster.clusterId}, ${several(count, 'broker')}`), ...(await everyBroker(cluster))]
     } catch (error) {
       return [failed(where, error)]
     }

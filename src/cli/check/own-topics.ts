@@ -1,5 +1,6 @@
 import { REGISTRY_TOPIC, type StateTopic, stateTopics } from '../../state/topics.ts'
 import type { LocalTopic } from '../../topics/local-catalog.ts'
+import { several } from '../text.ts'
 import { type Finding, ok, problem, warning } from './finding.ts'
 import type { CheckFacts, CheckStep } from './step.ts'
 
@@ -15,7 +16,7 @@ export const ownTopics: CheckStep = {
       findings.push(
         problem(
           'kafka.internalTopics',
-          `replicationFactor is ${replicationFactor}, but the cluster has ${cluster.brokers.length} broker(s)`,
+          `replicationFactor is ${replicationFactor}, but the cluster has ${several(cluster.brokers.length, 'broker')}`,
           `add brokers, or set replicationFactor: ${cluster.brokers.length} and minInsyncReplicas: ${Math.max(1, cluster.brokers.length - 1)}`,
         ),
       )
@@ -38,7 +39,7 @@ async function judge({ cluster, config }: CheckFacts, topic: LocalTopic, wanted:
     findings.push(
       warning(
         topic.name,
-        `has ${replicas} replica(s), less than the ${replicationFactor} wanted`,
+        `has ${several(replicas, 'replica')}, less than the ${replicationFactor} wanted`,
         'reassign it with kafka-reassign-partitions.sh',
       ),
     )

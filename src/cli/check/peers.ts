@@ -6,6 +6,7 @@ import { openSession } from '../../link/open-session.ts'
 import type { KnownClusters, LinkListener, LinkLog } from '../../link/ports.ts'
 import { describePath, linkRoutes } from '../../route/paths.ts'
 import type { CatalogTopic } from '../../route/pull.ts'
+import { several } from '../text.ts'
 import { type Finding, ok, problem, warning } from './finding.ts'
 import { failed } from './local-cluster.ts'
 import type { CheckFacts, CheckStep, Offer } from './step.ts'
@@ -61,10 +62,10 @@ async function askPeer(facts: CheckFacts, known: KnownClusters, origin: string, 
         reached = true
         const path = describePath({ origin, via: offer.path }, config.dc)
         findings.push(
-          ok(where, `${offer.peer.node} at ${offer.address}: ${path}, offers ${offer.topics.length} topic(s)`),
+          ok(where, `${offer.peer.node} at ${offer.address}: ${path}, offers ${several(offer.topics.length, 'topic')}`),
         )
       } catch (error) {
-        findings.push(failed(where, error))
+        findings.push(unreached(where, error))
       }
     }
   } catch (error) {
@@ -74,6 +75,17 @@ async function askPeer(facts: CheckFacts, known: KnownClusters, origin: string, 
   return reached
     ? findings.map(finding => (finding.level === 'error' ? { ...finding, level: 'warning' as const } : finding))
     : findings
+}
+
+/** What cannot be reached says rarely why; this says where to look. */
+function unreached(where: string, error: unknown): Finding {
+  const finding = failed(where, error)
+  if (finding.whatToDo !== undefined || !(error instanceof GatewayError) || error.code !== 'PEER_UNREACHABLE')
+    return finding
+  return {
+    ...finding,
+    whatToDo: 'is that gateway running, and does the network let this machine reach its listen.replication port?',
+  }
 }
 
 interface Dial {

@@ -2,6 +2,7 @@ import { systemClock } from '../../component.ts'
 import { openTopicAdmin } from '../../kafka/topic-admin.ts'
 import { LocalCatalog } from '../../topics/local-catalog.ts'
 import { ownAccess, topicAccess } from './access.ts'
+import { brokerSettings } from './broker-settings.ts'
 import { failed, localCluster } from './local-cluster.ts'
 import { ownTopics } from './own-topics.ts'
 import { peers } from './peers.ts'
@@ -28,6 +29,7 @@ const localTopics: CheckStep = {
 export const CHECK_STEPS: readonly CheckStep[] = [
   localCluster,
   localTopics,
+  brokerSettings,
   ownAccess,
   ownTopics,
   peers,

@@ -4,6 +4,7 @@ import { judgeFirstStart, startChooser } from '../../route/start-policy.ts'
 import { neverCrosses, residencyFilter, wishFilter } from '../../route/topic-filter.ts'
 import { type FollowSettings, planTopic, type TopicPlan } from '../../topics/decide.ts'
 import type { LocalTopic } from '../../topics/local-catalog.ts'
+import { several } from '../text.ts'
 import { type Finding, ok, problem, warning } from './finding.ts'
 import type { CheckFacts, CheckStep, Offer } from './step.ts'
 import { holdsForeignRecords } from './target-contents.ts'
@@ -29,12 +30,12 @@ export const inbound: CheckStep = {
       )
       const where = linkName(offer.origin, config.dc)
       if (crossing.length > 0)
-        findings.unshift(ok(where, `${crossing.length} of ${offer.topics.length} topic(s) would be fetched`))
+        findings.unshift(ok(where, `${crossing.length} of ${several(offer.topics.length, 'topic')} would be fetched`))
       else
         findings.unshift(
           warning(
             where,
-            `none of the ${offer.topics.length} topic(s) of ${offer.origin} would be fetched`,
+            `none of the ${several(offer.topics.length, 'topic')} of ${offer.origin} would be fetched`,
             'see the reasons below, and topics.include',
           ),
         )
@@ -81,7 +82,7 @@ function targetOf(plan: TopicPlan): string | undefined {
 function whatHappens(plan: Exclude<TopicPlan, { kind: 'refuse' }>): string {
   switch (plan.kind) {
     case 'create':
-      return `${plan.why}; would be created here with ${plan.topic.partitions} partition(s)`
+      return `${plan.why}; would be created here with ${several(plan.topic.partitions, 'partition')}`
     case 'grow':
       return `would be grown here to ${plan.to} partitions, since ${plan.why}`
     case 'follow':
@@ -116,7 +117,7 @@ export const outbound: CheckStep = {
     const names = [...catalog.topics()].map(topic => topic.name).filter(name => !neverCrosses(name))
     return config.peers.map(({ dc }) => {
       const given = names.filter(name => mayFetch(name, dc).kind === 'crosses').length
-      return ok(`to ${dc}`, `${given} of ${names.length} topic(s) may be fetched by ${dc}`)
+      return ok(`to ${dc}`, `${given} of ${several(names.length, 'topic')} may be fetched by ${dc}`)
     })
   },
 }
