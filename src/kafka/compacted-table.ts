@@ -144,13 +144,13 @@ class KafkaTable<V> implements ClusterTable<V> {
     const ends = await Promise.all(this.followed.map((_, partition) => this.parts.queries.latest({ topic, partition })))
     const arrived = () => ends.every(({ offset }, partition) => this.followed[partition]!.next >= offset)
     const deadlineMs = performance.now() + CATCH_UP_MS
-    while (!arrived()) {
-      if (this.ended !== undefined) throw this.ended
+    while (this.ended === undefined && !arrived()) {
       const leftMs = deadlineMs - performance.now()
       if (leftMs <= 0)
         throw new KafkaFailure('retriable', 'TABLE_BEHIND', `${topic} was not read to its end in ${CATCH_UP_MS} ms`)
       await this.moved(leftMs)
     }
+    if (this.ended !== undefined) throw this.ended
   }
 
   partitionOf(key: string): number {

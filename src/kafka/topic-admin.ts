@@ -68,7 +68,8 @@ async function createTopic(
 }
 
 async function growPartitions(cluster: KafkaCluster, name: string, count: number): Promise<void> {
-  const request = { name, count, assignments: [] }
+  // null lets the cluster assign; an empty list would be read as an assignment of nothing.
+  const request = { name, count, assignments: null }
   const answer = await call(
     await cluster.controllerConnection(),
     createPartitionsV3.api,
