@@ -4,14 +4,7 @@ export type { ClusterConfig, SaslSettings, TlsSettings } from './cluster-config.
 export { type ClusterTable, openTable, type TableOptions } from './compacted-table.ts'
 export type { BrokerAddress } from './connection.ts'
 export { KafkaFailure } from './failure.ts'
-export {
-  type GroupMembership,
-  type MembershipOptions,
-  type MembershipOptions,
-  type NamedMember,
-  type NamedMember,
-  openGroupMembership,
-} from './group-membership.ts'
+export { GroupMembership, type MembershipOptions, type NamedMember } from './group-membership.ts'
 export { LogQueries } from './log-queries.ts'
 export { type LogReaderOptions, openLogReader } from './log-reader.ts'
 export type { LogReader, ReaderEvents, ReaderFailure, ReaderHandle, ReaderPartition } from './log-reader-types.ts'

@@ -23,7 +23,8 @@ export function assignSticky(members: readonly GroupMember[], count: number): Ma
   const taken = new Set<number>()
   const shares = ordered.map((member, index) => {
     const size = index < larger ? least + 1 : least
-    const kept = member.owned.filter(partition => partition < count && !taken.has(partition)).slice(0, size)
+    const claimed = new Set(member.owned.filter(partition => partition < count && !taken.has(partition)))
+    const kept = [...claimed].slice(0, size)
     for (const partition of kept) taken.add(partition)
     return { member, size, kept }
   })
