@@ -15,7 +15,7 @@ export function contradictions(config: GatewayConfig): Contradiction[] {
     ...peerContradictions(config),
     ...listenContradictions(config),
     ...topicContradictions(config),
-    ...timingContradictions(config),
+    ...limitContradictions(config),
     ...kafkaContradictions(config),
   ]
 }
@@ -107,19 +107,12 @@ function topicContradictions({ dc, peers, topics }: GatewayConfig): Contradictio
   return found
 }
 
-function timingContradictions({ breaker, groups, flow }: GatewayConfig): Contradiction[] {
+function limitContradictions({ breaker, flow }: GatewayConfig): Contradiction[] {
   const found: Contradiction[] = []
   if (breaker.retryMaxMs < breaker.retryAfterMs)
     found.push({ path: ['breaker', 'retryMaxMs'], message: 'must not be below breaker.retryAfterMs' })
-  if (groups.heartbeatIntervalMs * 3 > groups.sessionTimeoutMs)
-    found.push({
-      path: ['groups', 'heartbeatIntervalMs'],
-      message: 'must be at most a third of groups.sessionTimeoutMs, or one lost heartbeat moves lanes',
-    })
   if (flow.targetBatchBytes > flow.maxBatchBytes)
     found.push({ path: ['flow', 'targetBatchBytes'], message: 'must not be above flow.maxBatchBytes' })
-  if (flow.maxDecompressedBytes < flow.maxBatchBytes)
-    found.push({ path: ['flow', 'maxDecompressedBytes'], message: 'must not be below flow.maxBatchBytes' })
   return found
 }
 

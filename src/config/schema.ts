@@ -233,12 +233,9 @@ const flow = z
     targetBatchBytes: size('16KiB', '16MiB')
       .prefault('512KiB')
       .meta(say('Small batches are joined up to this size (uncompressed) before they are stored.')),
-    maxBatchBytes: size('1MiB', '128MiB')
+    maxBatchBytes: size('1MiB', '64MiB')
       .prefault('16MiB')
       .meta(say('Largest batch that crosses. A larger one halts its partition, by name.')),
-    maxDecompressedBytes: size('1MiB', '512MiB')
-      .prefault('64MiB')
-      .meta(say('Largest decompressed batch: the limit against decompression bombs.')),
   })
   .prefault({})
   .meta(say('Memory and batch sizes.'))
@@ -269,7 +266,6 @@ const groups = z
     rebalanceTimeoutMs: duration('1s', '5m')
       .prefault('10s')
       .meta(say('How long the others wait for a node to answer while lanes move.')),
-    heartbeatIntervalMs: duration('100ms', '1m').prefault('1s').meta(say('How often a node says that it is alive.')),
   })
   .prefault({})
   .meta(say('How the nodes of this data center share lanes.'))

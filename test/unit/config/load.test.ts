@@ -231,11 +231,6 @@ flow:
       'flow.targetBatchBytes: must not be above flow.maxBatchBytes',
     ],
     ['breaker', '{ retryAfterMs: 20s, retryMaxMs: 10s }', 'breaker.retryMaxMs: must not be below breaker.retryAfterMs'],
-    [
-      'groups',
-      '{ sessionTimeoutMs: 2s, heartbeatIntervalMs: 1s }',
-      'groups.heartbeatIntervalMs: must be at most a third of groups.sessionTimeoutMs, or one lost heartbeat moves lanes',
-    ],
     ['kafka', '{ brokers: [] }', 'kafka.brokers: must not be empty'],
     [
       'kafka',
