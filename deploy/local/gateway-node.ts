@@ -67,7 +67,11 @@ function gatewayConfig(plan: NodePlan): ConfigTree {
     },
     tls: 'none',
     peers,
-    topics: { include: peers.length === 0 ? [] : plan.include },
+    topics: {
+      include: peers.length === 0 ? [] : plan.include,
+      // New clusters hold nothing that was mirrored before, so what others write first is no copy.
+      start: [{ match: '*', from: 'earliest', confirmed: true }],
+    },
     ...(dcs.length - 1 > DEFAULT_MAX_HOPS && { limits: { maxReplicationHops: dcs.length - 1 } }),
     ...(redisPort !== undefined && { redis: { url: `redis://${loopback(redisPort)}` } }),
   }

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import { VERSION } from '../version.ts'
 import { register as check } from './check.ts'
+import { register as demo } from './demo.ts'
 import { register as events } from './events.ts'
 import { register as gateway } from './gateway.ts'
 import { register as links } from './links.ts'
@@ -26,7 +27,7 @@ const GROUPS = [
   ['Run:', [gateway, check]],
   ['Look:', [status, links, events]],
   ['Act:', [pause, logLevel]],
-  ['Try on this machine:', [local]],
+  ['Try on this machine:', [demo, local]],
 ] as const
 
 /** The whole command line. */
