@@ -4,7 +4,7 @@ import { GatewayError } from '../errors.ts'
 import type { PeerIdentity } from '../route/pull.ts'
 import { type DialAddress, dialAddresses, dialOrder, type PeerAddress, type Resolve, resolveHost } from './addresses.ts'
 import type { BreakerStatus, PeerBreaker } from './breaker.ts'
-import { DEFAULT_MAX_BATCH_BYTES, PING_EVERY_MS, PROBE_EVERY_MS } from './limits.ts'
+import { DEFAULT_MAX_BATCH_BYTES, PROBE_EVERY_MS } from './limits.ts'
 import { openSession } from './open-session.ts'
 import type { KnownClusters, LinkListener, LinkLog, LinkProgress } from './ports.ts'
 import type { SessionCounters, TargetSession } from './target-session.ts'
@@ -74,7 +74,8 @@ export interface PeerLink extends Component {
 
 /** Between passes over all addresses that failed, while the breaker still admits: doubled, jittered. */
 const FIRST_RETRY_MS = 100
-/** A refusal is a matter of configuration; asking again often only fills logs. */
+/** A refusal is a matter of configuration, or of a relay that has no path yet: doubled from the first to the last. */
+const FIRST_REFUSED_RETRY_MS = 1_000
 const REFUSED_RETRY_MS = 10_000
 /** A session that ended sooner than this counts as a failed attempt for the pause before the next. */
 const SHORT_SESSION_MS = 1_000
@@ -112,6 +113,7 @@ class DialledLink implements PeerLink {
   #turn: number
   #stallsInRow = 0
   #failuresInRow = 0
+  #refusalsInRow = 0
   #running: Promise<void> | undefined
   #unlisten: (() => void) | undefined
 
@@ -278,16 +280,17 @@ class DialledLink implements PeerLink {
     this.#session = session
     this.#lastTarget = target
     this.#counters.sessionsOpened++
+    this.#refusalsInRow = 0
     this.#become({ kind: 'up' })
     log.info({ peer, origin, node, address: session.address, path: session.path.via }, `fetches ${origin} from ${node}`)
     const since = clock.monotonicMs()
     session.begin(breaker.lanesAllowed)
     const probe = setInterval(() => this.#probe(session), PROBE_EVERY_MS)
-    const { error, silentMs } = await session.ended
+    const { error, standstill } = await session.ended
     clearInterval(probe)
     this.#session = undefined
     log.warn({ peer, origin, node, address: session.address, code: error.code }, `session ended: ${error.message}`)
-    if (silentMs >= 2 * PING_EVERY_MS) this.#stall(`no answer from ${session.address}: ${error.message}`)
+    if (standstill !== undefined) this.#stall(`${session.address}: ${standstill}`)
     if (REFUSALS.has(error.code)) return this.#refused(error)
     if (error.code === 'PEER_PROTOCOL') breaker.stalled(error.message)
     if (clock.monotonicMs() - since >= SHORT_SESSION_MS) this.#failuresInRow = 0
@@ -300,8 +303,7 @@ class DialledLink implements PeerLink {
       if (session.proven(PROOF_QUIET_MS)) this.#stallsInRow = 0
       return
     }
-    this.#stall(`${session.address}: ${reason}`)
-    session.end(`stands still: ${reason}`)
+    session.endStalled(reason)
   }
 
   /** One node that stands still is replaced; when all have, in a row, it is the peer. */
@@ -317,7 +319,8 @@ class DialledLink implements PeerLink {
     if (this.#state.kind !== 'refused' || this.#state.reason !== error.message)
       log.error({ peer, origin, code: error.code, hint: error.hint }, `${origin} cannot be fetched: ${error.message}`)
     this.#become({ kind: 'refused', reason: error.message })
-    await this.#pauseFor(REFUSED_RETRY_MS * (0.5 + this.#options.random()))
+    const full = Math.min(REFUSED_RETRY_MS, FIRST_REFUSED_RETRY_MS * 2 ** Math.min(this.#refusalsInRow++, 10))
+    await this.#pauseFor(full * (0.5 + this.#options.random() / 2))
   }
 
   async #backOff(): Promise<void> {

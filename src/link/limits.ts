@@ -45,6 +45,8 @@ export const KEEPALIVE_TIMEOUT_MS = 3_000
 export const IDLE_CONNECTION_MS = 60_000
 /** How often a target asks for a sign of life inside the session; measures the round trip too. */
 export const PING_EVERY_MS = 1_000
+/** A target that takes nothing of what waits for it for so long is left alone for a while. */
+export const UNREAD_AFTER_MS = 30_000
 /** How often the progress of a session is looked at. */
 export const PROBE_EVERY_MS = 500
 /** How long a stopping node waits for its sessions to take what was written. */

@@ -2,6 +2,7 @@ import { status as Code, Server, ServerCredentials } from '@grpc/grpc-js'
 import type { Clock, Component } from '../component.ts'
 import { GatewayError } from '../errors.ts'
 import type { PeerIdentity } from '../route/pull.ts'
+import { DEFAULT_BREAKER_SETTINGS } from './breaker-policy.ts'
 import { serializeResponse } from './frame-writer.ts'
 import {
   DRAIN_MS,
@@ -11,8 +12,10 @@ import {
   MAX_REQUEST_BYTES,
   MAX_RESPONSE_BYTES,
   MAX_SESSIONS,
+  PROBE_EVERY_MS,
 } from './limits.ts'
 import type { KnownClusters, LinkLog, SourceSide } from './ports.ts'
+import { SlowPeers } from './slow-peers.ts'
 import { type PullCall, type ServedBy, ServedSession, type ServedStatus } from './source-session.ts'
 import { asStatus } from './status.ts'
 import { PULL_METHOD } from './wire.ts'
@@ -28,6 +31,7 @@ export interface ReplicationServerOptions {
   readonly knownClusters: KnownClusters
   readonly maxReplicationHops: number
   readonly clock: Clock
+  readonly random?: () => number
   readonly log: LinkLog
   /** The door for mutual TLS. Absent: plain text (`tls: none`). */
   readonly credentials?: ServerCredentials
@@ -47,6 +51,8 @@ export interface ServerCounters {
   sessionsOpened: number
   sessionsRefused: number
   protocolViolations: number
+  /** Sessions ended because the target took nothing of what it was sent. */
+  sessionsUnread: number
   framesSent: number
   batchBytesSent: number
 }
@@ -70,9 +76,13 @@ class PullServer implements ReplicationServer, ServedBy {
     sessionsOpened: 0,
     sessionsRefused: 0,
     protocolViolations: 0,
+    sessionsUnread: 0,
     framesSent: 0,
     batchBytesSent: 0,
   }
+  readonly #slow: SlowPeers
+  readonly clock: Clock
+  #watch: NodeJS.Timeout | undefined
   readonly #loggedAt = new Map<string, number>()
   #stopping = false
   port = 0
@@ -80,6 +90,8 @@ class PullServer implements ReplicationServer, ServedBy {
   constructor(options: ReplicationServerOptions) {
     this.#options = options
     this.source = options.source
+    this.clock = options.clock
+    this.#slow = new SlowPeers(DEFAULT_BREAKER_SETTINGS, options.random ?? Math.random)
     this.#server = new Server({
       'grpc.max_receive_message_length': MAX_REQUEST_BYTES,
       'grpc.max_send_message_length': MAX_RESPONSE_BYTES,
@@ -104,11 +116,13 @@ class PullServer implements ReplicationServer, ServedBy {
         error ? reject(unbound(address, error)) : resolve(bound),
       )
     })
+    this.#watch = setInterval(() => this.#endUnread(), PROBE_EVERY_MS).unref()
     this.#options.log.info({ address: `${host}:${this.port}` }, 'other data centers can connect')
   }
 
   async stop(deadlineMs: number): Promise<void> {
     this.#stopping = true
+    clearInterval(this.#watch)
     this.endSessions('this node is stopping')
     const { clock } = this.#options
     const until = clock.monotonicMs() + Math.min(DRAIN_MS, deadlineMs)
@@ -146,6 +160,16 @@ class PullServer implements ReplicationServer, ServedBy {
     return this.#options.configured(dc)
   }
 
+  admit(dc: string): void {
+    const pauseMs = this.#slow.pauseMs(dc, this.clock.monotonicMs())
+    if (pauseMs > 0)
+      throw new GatewayError(
+        'PEER_UNREACHABLE',
+        'peer',
+        `${dc} did not take what it was sent: next session in ${pauseMs} ms`,
+      )
+  }
+
   welcomed(session: ServedSession): void {
     this.#counters.sessionsOpened++
     const { peer, node, origin, address } = session.status
@@ -170,6 +194,18 @@ class PullServer implements ReplicationServer, ServedBy {
     const { framesSent, batchBytesSent } = session.status
     this.#counters.framesSent += framesSent
     this.#counters.batchBytesSent += batchBytesSent
+  }
+
+  #endUnread(): void {
+    const now = this.clock.monotonicMs()
+    for (const session of this.#open) {
+      const { peer } = session.status
+      if (session.unread) {
+        this.#counters.sessionsUnread++
+        this.#slow.stalled(peer, now)
+        session.endUnread()
+      } else if (session.taking) this.#slow.took(peer, now)
+    }
   }
 
   #accept(call: PullCall): void {

@@ -1,10 +1,11 @@
 import { status as Code, type ServerDuplexStream } from '@grpc/grpc-js'
+import type { Clock } from '../component.ts'
 import { GatewayError } from '../errors.ts'
 import type { Path } from '../route/pull.ts'
 import { decodeRequest } from './codec.ts'
 import type { QueuedFrame } from './frame-writer.ts'
 import { chooseVersion, type Expectations, judgeHello } from './handshake.ts'
-import { HELLO_DEADLINE_MS, MAX_CHANNELS, MAX_LANES } from './limits.ts'
+import { HELLO_DEADLINE_MS, MAX_CHANNELS, MAX_LANES, UNREAD_AFTER_MS } from './limits.ts'
 import type { HelloMessage, TargetSays } from './messages.ts'
 import type { SourceSession, SourceSide } from './ports.ts'
 import { SourceSink } from './source-sink.ts'
@@ -14,9 +15,12 @@ export type PullCall = ServerDuplexStream<Buffer, Buffer | QueuedFrame>
 
 /** What a session needs of the server it belongs to. */
 export interface ServedBy {
+  readonly clock: Clock
   expectations(): Expectations
   configured(dc: string): boolean
   readonly source: SourceSide
+  /** Throws GatewayError when this peer may have no session now. */
+  admit(dc: string): void
   /** After the checks. */
   welcomed(session: ServedSession): void
   /** Once, whatever ended it. `error` undefined: the target hung up. */
@@ -62,10 +66,14 @@ export class ServedSession {
     this.#call = call
     this.#server = server
     this.#address = call.getPeer()
-    this.#sink = new SourceSink(call, {
-      closed: channel => this.#channels.delete(channel),
-      overflow: () => this.end(tooSlow(), Code.DEADLINE_EXCEEDED),
-    })
+    this.#sink = new SourceSink(
+      call,
+      {
+        closed: channel => this.#channels.delete(channel),
+        overflow: () => this.end(unread(), Code.DEADLINE_EXCEEDED),
+      },
+      () => server.clock.monotonicMs(),
+    )
     const timer = setTimeout(() => this.end(noHello(this.#address), Code.DEADLINE_EXCEEDED), HELLO_DEADLINE_MS)
     this.#phase = { kind: 'awaiting-hello', timer }
     call.on('data', (bytes: Buffer) => this.#receive(bytes))
@@ -91,6 +99,21 @@ export class ServedSession {
 
   get drained(): boolean {
     return this.#sink.idle
+  }
+
+  /** Has the target taken nothing of what waits for it for too long? */
+  get unread(): boolean {
+    if (this.#phase.kind !== 'open' || this.#sink.idle) return false
+    return this.#server.clock.monotonicMs() - this.#sink.lastTakenMs >= UNREAD_AFTER_MS
+  }
+
+  /** Is it open, and has it taken records? */
+  get taking(): boolean {
+    return this.#phase.kind === 'open' && this.#sink.batchBytesWritten > 0
+  }
+
+  endUnread(): void {
+    this.end(unread(), Code.DEADLINE_EXCEEDED)
   }
 
   /** Ends the session with a status the target understands. Safe to call twice. */
@@ -147,6 +170,7 @@ export class ServedSession {
     const { ours, knownClusters } = expectations
     const version = chooseVersion(hello)
     const path = judgeHello(hello, expectations, dc => this.#server.configured(dc))
+    this.#server.admit(hello.dc)
     const { dc, node, clusterId, paths, origin } = hello
     this.#sink.say({
       kind: 'welcome',
@@ -225,8 +249,8 @@ function noHello(address: string): GatewayError {
   return new GatewayError('PEER_PROTOCOL', 'peer', `no Hello from ${address} within ${HELLO_DEADLINE_MS} ms`)
 }
 
-function tooSlow(): GatewayError {
-  return new GatewayError('PEER_UNREACHABLE', 'peer', 'the target does not read what it is sent')
+function unread(): GatewayError {
+  return new GatewayError('PEER_UNREACHABLE', 'peer', 'the target does not take what it is sent')
 }
 
 function bug(error: unknown): GatewayError {

@@ -33,6 +33,7 @@ const COMPACT_AT = 256
 export class SourceSink implements FrameSink {
   readonly #stream: ResponseStream
   readonly #events: SinkEvents
+  readonly #monotonicMs: () => number
   readonly #waiting: Waiting[] = []
   #head = 0
   #waitingBytes = 0
@@ -42,12 +43,16 @@ export class SourceSink implements FrameSink {
   #full = false
   #corked = true
   #ended = false
+  /** Monotonic ms of the last time the socket took something, or there was nothing to take. */
+  lastTakenMs: number
   framesWritten = 0
   batchBytesWritten = 0
 
-  constructor(stream: ResponseStream, events: SinkEvents) {
+  constructor(stream: ResponseStream, events: SinkEvents, monotonicMs: () => number) {
     this.#stream = stream
     this.#events = events
+    this.#monotonicMs = monotonicMs
+    this.lastTakenMs = monotonicMs()
   }
 
   /** Nothing is handed to gRPC before this, so that a session may still be refused after egress spoke. */
@@ -136,6 +141,7 @@ export class SourceSink implements FrameSink {
       this.#events.overflow()
       return
     }
+    if (this.idle) this.lastTakenMs = this.#monotonicMs()
     this.#waiting.push(item)
     this.#waitingBytes += item.bytes
     this.#hand()
@@ -163,6 +169,7 @@ export class SourceSink implements FrameSink {
   #taken(item: Waiting): void {
     if (!this.#taking.delete(item)) return
     this.#takingBytes -= item.bytes
+    this.lastTakenMs = this.#monotonicMs()
     if (!Buffer.isBuffer(item.message)) {
       this.framesWritten++
       this.batchBytesWritten += item.bytes

@@ -34,11 +34,14 @@ export interface SessionTerms {
   readonly log: LinkLog
 }
 
-/** How a session ended. `silentMs`: how long the peer had said nothing although it was asked. */
+/** How a session ended. `standstill`: in words, when the peer had not moved or not answered before. */
 export interface SessionEnd {
   readonly error: GatewayError
-  readonly silentMs: number
+  readonly standstill: string | undefined
 }
+
+/** A connection that breaks after so long without an answer was dead before. */
+const SILENT_BEFORE_END_MS = 2 * PING_EVERY_MS
 
 /** The target's end of one Pull stream, from Welcome on: what ingest speaks to, and what watches the source. */
 export class TargetSession implements PullSession {
@@ -140,6 +143,11 @@ export class TargetSession implements PullSession {
   /** Ends the session from this side. */
   end(reason: string): void {
     this.#finish(this.#error(reason))
+  }
+
+  /** Ends it because it stands still: the node or the way to it is not to be trusted. */
+  endStalled(reason: string): void {
+    this.#finish(this.#error(`stands still: ${reason}`), reason)
   }
 
   /** Why the session counts as standing still; undefined while it does not. Also sends the next ping when it is due. */
@@ -262,15 +270,12 @@ export class TargetSession implements PullSession {
     }
   }
 
-  #finish(error: GatewayError): void {
+  #finish(error: GatewayError, stalled?: string): void {
     if (this.#over) return
     this.#over = true
     this.#outbox.end()
     this.#stream.cancel()
-    const silentMs =
-      this.#pingSentMs === undefined
-        ? 0
-        : this.#terms.clock.monotonicMs() - Math.max(this.#lastReceivedMs, this.#pingSentMs)
+    const standstill = stalled ?? (this.#silentMs >= SILENT_BEFORE_END_MS ? `no answer: ${error.message}` : undefined)
     if (this.#announced) {
       try {
         this.#terms.listener.down(this, error.message)
@@ -278,7 +283,13 @@ export class TargetSession implements PullSession {
         this.#terms.log.error({ cause, peer: this.peer.dc }, 'a bug: the end of a session could not be handled')
       }
     }
-    this.#resolveEnded({ error, silentMs })
+    this.#resolveEnded({ error, standstill })
+  }
+
+  /** How long the peer has said nothing although it was asked. */
+  get #silentMs(): number {
+    if (this.#pingSentMs === undefined) return 0
+    return this.#terms.clock.monotonicMs() - Math.max(this.#lastReceivedMs, this.#pingSentMs)
   }
 
   #error(reason: string): GatewayError {
