@@ -1,7 +1,7 @@
 import type { Clock } from '../component.ts'
 import type { GatewayConfig } from '../config/schema.ts'
 import { GatewayError } from '../errors.ts'
-import { type ClusterAdmin, type ClusterTargetLog, type KafkaCluster, openTable } from '../kafka/index.ts'
+import { type ClusterAdmin, type ClusterTargetLog, type KafkaCluster, KafkaFailure, openTable } from '../kafka/index.ts'
 import { Control, type ControlValue, decodeControlValue, encodeControlValue } from '../state/control.ts'
 import {
   decodeProgressValue,
@@ -77,12 +77,47 @@ export async function openSharedState(options: SharedStateOptions): Promise<Shar
   }
 }
 
-async function ensureStateTopics({ config, admin }: SharedStateOptions): Promise<void> {
+async function ensureStateTopics({ config, cluster, admin, clock }: SharedStateOptions): Promise<void> {
   const { replicationFactor, minInsyncReplicas } = config.kafka.internalTopics
+  const wanted = stateTopics(config.flow.lanes, minInsyncReplicas)
   const existing = new Set((await admin.listTopics()).map(topic => topic.name))
-  for (const topic of stateTopics(config.flow.lanes, minInsyncReplicas)) {
-    if (!existing.has(topic.name)) await admin.createTopic({ ...topic, replicationFactor })
+  for (const topic of wanted) {
+    if (!existing.has(topic.name)) await createUnlessThere(admin, { ...topic, replicationFactor })
   }
+  const deadlineMs = clock.monotonicMs() + VISIBLE_WITHIN_MS
+  for (const { name } of wanted) {
+    while (!(await hasLeaders(cluster, name))) {
+      if (clock.monotonicMs() > deadlineMs)
+        throw new GatewayError(
+          'CLUSTER_UNREACHABLE',
+          'process',
+          `${name} has no leader ${VISIBLE_WITHIN_MS} ms after it was asked for`,
+        )
+      await clock.sleep(VISIBLE_POLL_MS)
+    }
+  }
+}
+
+/** A created topic is not at once known to every broker. */
+const VISIBLE_WITHIN_MS = 30_000
+const VISIBLE_POLL_MS = 50
+
+/** Another node of this data center may be starting, too. */
+async function createUnlessThere(
+  admin: ClusterAdmin,
+  topic: Parameters<ClusterAdmin['createTopic']>[0],
+): Promise<void> {
+  try {
+    await admin.createTopic(topic)
+  } catch (failure) {
+    if (failure instanceof KafkaFailure && failure.code === 'TOPIC_ALREADY_EXISTS') return
+    throw failure
+  }
+}
+
+async function hasLeaders(cluster: KafkaCluster, name: string): Promise<boolean> {
+  const found = await cluster.metadata.refresh(name)
+  return found?.partitions.every(partition => partition.leader >= 0) ?? false
 }
 
 async function guardRegistry(options: SharedStateOptions, control: Control): Promise<RegistryGuard> {
