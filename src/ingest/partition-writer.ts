@@ -187,7 +187,7 @@ export class PartitionWriter implements RunPartition {
     const took = await takeOver(this.spec, this.#policy, mode, this.feed, {
       ...this.#ports,
       asked: () => this.#asked,
-      wait: () => this.wait(),
+      wait: () => this.#wakeup.wait(this.clock, this.feed.reopenDueInMs()),
     })
     if (!('standing' in took)) return took
     this.#fenced = took.taken.fenced
@@ -347,6 +347,10 @@ export class PartitionWriter implements RunPartition {
   async wait(): Promise<void> {
     const dueInMs = Math.min(this.#pacing.dueInMs(), this.#upkeep.dueInMs(), this.feed.reopenDueInMs())
     await this.#wakeup.wait(this.clock, dueInMs)
+  }
+
+  async woken(): Promise<void> {
+    await this.#wakeup.wait(this.clock, Number.POSITIVE_INFINITY)
   }
 
   wake(): void {

@@ -151,7 +151,7 @@ class PlainRun {
   /** ✱ Only after all answers of the partition are in. Undefined: go on in this epoch with smaller batches. */
   async #afterFailure(): Promise<RunEnd | undefined> {
     await this.#appender.settled()
-    while (this.#inFlight > 0) await this.#part.wait()
+    while (this.#inFlight > 0) await this.#part.woken()
     const refused = this.#refused
     if (!refused) return endOf(this.#failure, this.#part.spec)
     const hopeless = this.#part.refusedAsTooLarge(refused)
@@ -168,7 +168,7 @@ class PlainRun {
   }
 
   async #drained(end: RunEnd): Promise<RunEnd> {
-    while (this.#inFlight > 0) await this.#part.wait()
+    while (this.#inFlight > 0) await this.#part.woken()
     return end
   }
 

@@ -60,6 +60,8 @@ export interface RunPartition {
   upkeep(taken: Taken): Promise<void>
   /** Resolves at the next event for this partition or when upkeep is due. */
   wait(): Promise<void>
+  /** Resolves at the next event for this partition. For those who do no upkeep: to them, being due would never end. */
+  woken(): Promise<void>
   wake(): void
 }
 
