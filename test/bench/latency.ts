@@ -1,9 +1,10 @@
 import { KafkaCluster } from '../../src/kafka/cluster.ts'
 import { type ClusterTargetLog, openTargetLog } from '../../src/kafka/target-log.ts'
-import type { PartitionAppender, TopicPartition } from '../../src/kafka/types.ts'
+import type { TopicPartition } from '../../src/kafka/types.ts'
 import { batchEnd, isControl } from '../../src/record/batch.ts'
 import { buildBatch } from '../../src/record/build-batch.ts'
 import { iterateRecords } from '../../src/record/records.ts'
+import { openLedgerWriter } from '../support/ledger-producer.ts'
 import { seededRandom } from '../support/ledger-random.ts'
 import { eventually } from '../support/processes.ts'
 import { userActionEvent } from './events.ts'
@@ -15,6 +16,8 @@ const WARM_UP_RECORDS = 5 * LATENCY_RATE
 const READ_BYTES = 1 << 20
 const READ_WAIT_MS = 500
 const ARRIVAL_DEADLINE_MS = 120_000
+/** Appends outstanding; the appender takes 32. */
+const MAX_IN_FLIGHT = 24
 const WRITER_ID = 'bench.latency'
 
 export interface LatencyMeasurement {
@@ -43,11 +46,14 @@ export async function measureLatency(probe: LatencyProbe): Promise<LatencyMeasur
     const total = WARM_UP_RECORDS + probe.seconds * LATENCY_RATE
     const sentMs = new Float64Array(total)
     const tookMs = new Float64Array(total).fill(Number.NaN)
+    const firstArrived = Promise.withResolvers<void>()
     const reading = read(reader, { topic: probe.targetTopic, partition: 0 }, total, (sequence, atMs) => {
       tookMs[sequence] = atMs - sentMs[sequence]!
+      firstArrived.resolve()
     })
-    await write(writer, { topic: probe.topic, partition: 0 }, sentMs)
-    await reading
+    const writing = write(writer, { topic: probe.topic, partition: 0 }, sentMs, firstArrived.promise)
+    await Promise.race([reading, writing])
+    await Promise.all([reading, writing])
     const sorted = tookMs.slice(WARM_UP_RECORDS).sort()
     const at = (share: number) => round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!, 2)
     return { records: sorted.length, p50Ms: at(0.5), p99Ms: at(0.99), p999Ms: at(0.999) }
@@ -57,38 +63,31 @@ export async function measureLatency(probe: LatencyProbe): Promise<LatencyMeasur
   }
 }
 
-async function openWriter(log: ClusterTargetLog, at: TopicPartition): Promise<PartitionAppender> {
-  const identity = await log.initProducerId(WRITER_ID, 60_000)
-  await log.addPartitionsToTxn(WRITER_ID, identity, [at])
-  await log.endTxn(WRITER_ID, identity, false)
-  await eventually('the writer is known', 30_000, async () => {
-    const state = await log.describeProducer(at, identity.producerId)
-    return state?.producerEpoch === identity.producerEpoch
-  })
-  const topicId = await log.topicId(at.topic)
-  return log.openAppender({
-    ...at,
-    topicId: topicId!,
-    identity,
-    firstSequence: 0,
-    lastKnownOffset: -1,
-    deliveryTimeoutMs: 30_000,
-  })
-}
-
 /** One record every 5 ms; how many are on their way does not matter to the clock. */
-async function write(log: ClusterTargetLog, at: TopicPartition, sentMs: Float64Array): Promise<void> {
-  const appender = await openWriter(log, at)
+async function write(
+  log: ClusterTargetLog,
+  at: TopicPartition,
+  sentMs: Float64Array,
+  flows: Promise<void>,
+): Promise<void> {
+  const appender = await openLedgerWriter(log, WRITER_ID, at)
   const random = seededRandom(1)
   const acked: Promise<unknown>[] = []
-  const startMs = performance.now()
+  let startMs = 0
   for (let sequence = 0; sequence < sentMs.length; sequence++) {
+    // The clock starts when the first record has come through: how long a system takes to start is not asked here.
+    if (sequence === 1) {
+      await flows
+      startMs = performance.now()
+    }
     const waitMs = startMs + (sequence * 1_000) / LATENCY_RATE - performance.now()
     if (waitMs > 0) await new Promise(resolve => setTimeout(resolve, waitMs))
     const key = Buffer.alloc(4)
     key.writeInt32BE(sequence)
     const record = { key, value: Buffer.from(userActionEvent(random)), timestampMs: Date.now() }
     sentMs[sequence] = performance.now()
+    // A broker that stands still is waited for on the record's clock.
+    while (appender.inFlight >= MAX_IN_FLIGHT) await acked.at(-MAX_IN_FLIGHT)
     acked.push(appender.append(buildBatch([record])))
   }
   await Promise.all(acked)

@@ -89,43 +89,18 @@ export class LedgerProducer {
   /** One writer run: an epoch of its own, fenced, until a failure or the stop. */
   private async run(): Promise<void> {
     const { log, options } = this
-    const identity = await log.initProducerId(this.transactionalId, TRANSACTION_TIMEOUT_MS)
-    await this.fence(identity)
+    const { transactionalId } = this
+    const identity = await log.initProducerId(transactionalId, TRANSACTION_TIMEOUT_MS)
+    await fence(log, transactionalId, identity, options.partitions)
     const appenders = new Map<TopicPartition, PartitionAppender>()
-    for (const at of options.partitions) appenders.set(at, await this.openAppender(at, identity))
+    const inTransactions = options.abortShare === undefined ? undefined : transactionalId
+    for (const at of options.partitions) appenders.set(at, await openAppender(log, at, identity, inTransactions))
     try {
       if (options.abortShare === undefined) await this.writePlain(appenders)
       else await this.writeTransactions(appenders, identity, options.abortShare)
     } finally {
       for (const appender of appenders.values()) appender.close()
     }
-  }
-
-  /** The partitions must know this epoch before plain batches rely on it. */
-  private async fence(identity: ProducerIdentity): Promise<void> {
-    const { log, options, transactionalId } = this
-    await log.addPartitionsToTxn(transactionalId, identity, options.partitions)
-    await log.endTxn(transactionalId, identity, false)
-    for (const at of options.partitions) {
-      await eventually(`${transactionalId} fenced in ${at.topic}-${at.partition}`, READY_DEADLINE_MS, async () => {
-        const state = await log.describeProducer(at, identity.producerId)
-        return state?.producerEpoch === identity.producerEpoch
-      })
-    }
-  }
-
-  private async openAppender(at: TopicPartition, identity: ProducerIdentity): Promise<PartitionAppender> {
-    const topicId = await this.log.topicId(at.topic)
-    if (topicId === undefined) throw new Error(`topic ${at.topic} is gone`)
-    return this.log.openAppender({
-      ...at,
-      topicId,
-      identity,
-      firstSequence: 0,
-      lastKnownOffset: -1,
-      deliveryTimeoutMs: DELIVERY_TIMEOUT_MS,
-      ...(this.options.abortShare === undefined ? {} : { transactionalId: this.transactionalId }),
-    })
   }
 
   private nextBatch(): PlannedBatch {
@@ -192,6 +167,46 @@ export class LedgerProducer {
       }
     }
   }
+}
+
+/** A writer of plain idempotent batches into one partition, for whoever decides himself what is written. */
+export async function openLedgerWriter(
+  log: ClusterTargetLog,
+  writerId: string,
+  at: TopicPartition,
+): Promise<PartitionAppender> {
+  const identity = await log.initProducerId(writerId, TRANSACTION_TIMEOUT_MS)
+  await fence(log, writerId, identity, [at])
+  return await openAppender(log, at, identity, undefined)
+}
+
+/** The partitions must know this epoch before plain batches rely on it. */
+async function fence(
+  log: ClusterTargetLog,
+  transactionalId: string,
+  identity: ProducerIdentity,
+  partitions: readonly TopicPartition[],
+): Promise<void> {
+  await log.addPartitionsToTxn(transactionalId, identity, partitions)
+  await log.endTxn(transactionalId, identity, false)
+  for (const at of partitions) {
+    await eventually(`${transactionalId} fenced in ${at.topic}-${at.partition}`, READY_DEADLINE_MS, async () => {
+      const state = await log.describeProducer(at, identity.producerId)
+      return state?.producerEpoch === identity.producerEpoch
+    })
+  }
+}
+
+async function openAppender(
+  log: ClusterTargetLog,
+  at: TopicPartition,
+  identity: ProducerIdentity,
+  transactionalId: string | undefined,
+): Promise<PartitionAppender> {
+  const topicId = await log.topicId(at.topic)
+  if (topicId === undefined) throw new Error(`topic ${at.topic} is gone`)
+  const run = { firstSequence: 0, lastKnownOffset: -1, deliveryTimeoutMs: DELIVERY_TIMEOUT_MS }
+  return log.openAppender({ ...at, topicId, identity, ...run, ...(transactionalId && { transactionalId }) })
 }
 
 /** Waits after each batch so that `recordsPerSecond` is kept on average; time lost to a fault is not made up for. */
