@@ -19,7 +19,7 @@ import {
   openTargetLog,
   openTopicAdmin,
 } from './kafka/index.ts'
-import { replicationServer } from './link/server.ts'
+import { type ReplicationServer, replicationServer } from './link/server.ts'
 import { clusterHash } from './record/position.ts'
 import { advertisedPaths } from './route/paths.ts'
 import type { PeerIdentity } from './route/pull.ts'
@@ -80,122 +80,32 @@ async function start(gateway: Gateway, config: GatewayConfig, version: string, t
   const clock = systemClock
   const startedAtMs = clock.nowMs()
   const local = await openLocal(gateway, config, telemetry, clock)
-  const { cluster, target, state, limits } = local
-  const groupLog = telemetry.logger.child('group')
-  const membership = new GroupMembership(cluster, {
-    groupId: `isthmus.${config.dc}.lanes`,
-    topic: LANES_TOPIC,
-    node: config.node,
-    ...config.groups,
-    log: (level, message, fields) => groupLog[level](fields, message),
-  })
-  const members = new Members(membership, clock)
-  const lanes = new LaneOwner(membership, clock, config.groups.sessionTimeoutMs)
+  const node = { config, version, startedAtMs, clock, telemetry, gateway, ...local }
+  const { membership, members, lanes } = shareLanes(node)
   const measures = new IngestTelemetry(config.dc, telemetry, clock.monotonicMs)
   const links: InboundLink[] = []
   const identity = (): PeerIdentity => ({
     dc: config.dc,
     node: config.node,
-    clusterId: cluster.clusterId,
+    clusterId: local.cluster.clusterId,
     paths: advertisedPaths(config.dc, currentPaths(links)),
   })
-  links.push(
-    ...inboundLinks({
-      config,
-      clock,
-      telemetry,
-      control: state.control,
-      lanes,
-      identity,
-      ingest: {
-        target,
-        registry: state.registry,
-        checkpoints: state.progress,
-        clock,
-        limits,
-        observer: measures,
-        random: Math.random,
-        clusterHash: clusterHash(cluster.clusterId),
-        inFlight: new InFlightBudget(limits.maxInFlightBytes),
-        takeoverSlot: takeoverGate(),
-        isOwner: lane => lanes.isOwner(lane),
-        lanes: config.flow.lanes,
-      },
-      follow: {
-        dc: config.dc,
-        admin: local.admin,
-        catalog: local.catalog,
-        contents: targetContents(state, target, local.catalog),
-        events: { record: (name, message, place) => telemetry.events.record(name, message, place) },
-        clock,
-      },
+  links.push(...fetchFromPeers(node, lanes, measures, identity))
+  const server = serveToPeers(node, links, identity)
+  const status = describe(node, { measures, lanes, links, server, members })
+  exposeGauges(status)
+  await gateway.add(
+    httpServer({ listen: config.listen.http, metrics: telemetry.registry, readiness: () => readinessChecks(status) }),
+  )
+  await gateway.add(
+    adminServer({
+      listen: config.listen.admin,
+      source: statusSource(status),
+      operator: operator(config.dc, local.state.control, links, telemetry),
+      events: telemetry.events,
+      eventLevel: name => EVENTS[name as keyof typeof EVENTS][0],
     }),
   )
-  const server = replicationServer({
-    listen: config.listen.replication,
-    identity,
-    configured: dc => config.peers.some(peer => peer.dc === dc),
-    source: openEgress({
-      dc: config.dc,
-      clusterId: cluster.clusterId,
-      openReader: () => openLogReader(cluster, target.queries, { name: `serve-${serial++}` }),
-      lookups: target.queries,
-      probe: target,
-      registry: {
-        writer: producerId => state.registry.writer(producerId),
-        catchUp: () => state.registry.catchUp(),
-        broken: () => state.guard.broken(),
-      },
-      topics: servedTopics(config, local.catalog, links),
-      relayPositions: relayPositions(config, (origin, topic, partition) =>
-        state.progress.positionOf(origin, topic, partition),
-      ),
-      maxBatchBytes: config.flow.maxBatchBytes,
-      clock,
-      log: telemetry.logger.child('egress'),
-    }),
-    knownClusters: {
-      get: dc => state.control.clusterOf(dc),
-      remember: (dc, clusterId) => state.control.rememberCluster(dc, clusterId),
-    },
-    maxReplicationHops: config.limits.maxReplicationHops,
-    clock,
-    log: telemetry.logger.child('link'),
-  })
-  const parts: StatusParts = {
-    config,
-    version,
-    clusterId: cluster.clusterId,
-    startedAtMs,
-    clock,
-    telemetry,
-    measures,
-    lanes,
-    links,
-    server,
-    control: state.control,
-    memoryBoundBytes: memoryBoundBytes(config),
-    state: () => gateway.state,
-    brokers: () => cluster.brokers.length,
-    clusterProblem: () => (cluster.openConnections > 0 ? undefined : 'no broker answers'),
-    outflowProblem: () => state.guard.broken(),
-    members: () => members.known(),
-  }
-  exposeGauges(parts)
-  const admin = adminServer({
-    listen: config.listen.admin,
-    source: statusSource(parts),
-    operator: operator(config.dc, state.control, links, telemetry),
-    events: telemetry.events,
-    eventLevel: name => EVENTS[name as keyof typeof EVENTS][0],
-  })
-  const http = httpServer({
-    listen: config.listen.http,
-    metrics: telemetry.registry,
-    readiness: () => readinessChecks(parts),
-  })
-  await gateway.add(http)
-  await gateway.add(admin)
   await gateway.add(server)
   await gateway.add(
     component(
@@ -205,18 +115,142 @@ async function start(gateway: Gateway, config: GatewayConfig, version: string, t
     ),
   )
   await gateway.add(members)
-  for (const inbound of links) await startLink(gateway, inbound, state)
+  for (const inbound of links) await startLink(gateway, inbound, local.state)
   gateway.running()
-  telemetry.logger.child('gateway').info(
-    {
-      dc: config.dc,
-      node: config.node,
-      version,
-      links: links.map(link => link.origin),
-      memoryBoundBytes: parts.memoryBoundBytes,
+  const { memoryBoundBytes: boundBytes } = status
+  telemetry.logger
+    .child('gateway')
+    .info(
+      {
+        dc: config.dc,
+        node: config.node,
+        version,
+        links: links.map(link => link.origin),
+        memoryBoundBytes: boundBytes,
+      },
+      'running',
+    )
+}
+
+/** What every part of the node stands on. */
+interface NodeParts extends Local {
+  readonly config: GatewayConfig
+  readonly version: string
+  readonly startedAtMs: number
+  readonly clock: Clock
+  readonly telemetry: Telemetry
+  readonly gateway: Gateway
+}
+
+function shareLanes({ config, cluster, telemetry, clock }: NodeParts) {
+  const log = telemetry.logger.child('group')
+  const membership = new GroupMembership(cluster, {
+    groupId: `isthmus.${config.dc}.lanes`,
+    topic: LANES_TOPIC,
+    node: config.node,
+    ...config.groups,
+    log: (level, message, fields) => log[level](fields, message),
+  })
+  const lanes = new LaneOwner(membership, clock, config.groups.sessionTimeoutMs)
+  return { membership, members: new Members(membership, clock), lanes }
+}
+
+function fetchFromPeers(
+  { config, clock, telemetry, cluster, target, admin, catalog, state, limits }: NodeParts,
+  lanes: LaneOwner,
+  measures: IngestTelemetry,
+  identity: () => PeerIdentity,
+): InboundLink[] {
+  return inboundLinks({
+    config,
+    clock,
+    telemetry,
+    control: state.control,
+    lanes,
+    identity,
+    ingest: {
+      target,
+      registry: state.registry,
+      checkpoints: state.progress,
+      clock,
+      limits,
+      observer: measures,
+      random: Math.random,
+      clusterHash: clusterHash(cluster.clusterId),
+      inFlight: new InFlightBudget(limits.maxInFlightBytes),
+      takeoverSlot: takeoverGate(),
+      isOwner: lane => lanes.isOwner(lane),
+      lanes: config.flow.lanes,
     },
-    'running',
-  )
+    follow: {
+      dc: config.dc,
+      admin,
+      catalog,
+      contents: targetContents(state, target, catalog),
+      events: { record: (name, message, place) => telemetry.events.record(name, message, place) },
+      clock,
+    },
+  })
+}
+
+function serveToPeers(
+  { config, clock, telemetry, cluster, target, catalog, state }: NodeParts,
+  links: readonly InboundLink[],
+  identity: () => PeerIdentity,
+): ReplicationServer {
+  const { registry, control, guard, progress } = state
+  const source = openEgress({
+    dc: config.dc,
+    clusterId: cluster.clusterId,
+    openReader: () => openLogReader(cluster, target.queries, { name: `serve-${serial++}` }),
+    lookups: target.queries,
+    probe: target,
+    registry: {
+      writer: producerId => registry.writer(producerId),
+      catchUp: () => registry.catchUp(),
+      broken: () => guard.broken(),
+    },
+    topics: servedTopics(config, catalog, links),
+    relayPositions: relayPositions(config, (origin, topic, partition) => progress.positionOf(origin, topic, partition)),
+    maxBatchBytes: config.flow.maxBatchBytes,
+    clock,
+    log: telemetry.logger.child('egress'),
+  })
+  return replicationServer({
+    listen: config.listen.replication,
+    identity,
+    configured: dc => config.peers.some(peer => peer.dc === dc),
+    source,
+    knownClusters: {
+      get: dc => control.clusterOf(dc),
+      remember: (dc, clusterId) => control.rememberCluster(dc, clusterId),
+    },
+    maxReplicationHops: config.limits.maxReplicationHops,
+    clock,
+    log: telemetry.logger.child('link'),
+  })
+}
+
+function describe(
+  { config, version, startedAtMs, clock, telemetry, gateway, cluster, state }: NodeParts,
+  seen: Pick<StatusParts, 'measures' | 'lanes' | 'links' | 'server'> & { readonly members: Members },
+): StatusParts {
+  return {
+    ...seen,
+    config,
+    version,
+    startedAtMs,
+    clock,
+    telemetry,
+    clusterId: cluster.clusterId,
+    control: state.control,
+    memoryBoundBytes: memoryBoundBytes(config),
+    state: () => gateway.state,
+    brokers: () => cluster.brokers.length,
+    clusterProblem: () => (cluster.openConnections > 0 ? undefined : 'no broker answers'),
+    outflowProblem: () => state.guard.broken(),
+    members: () => seen.members.known(),
+  }
 }
 
 /** Names readers apart: each session has connections of its own. */
