@@ -52,7 +52,9 @@ function sourceFiles(): SourceFile[] {
 }
 
 function importsOf(text: string): Import[] {
-  const found = text.matchAll(/^(?:import\s+(?=['"\w{*])|export\s+(?=type\s*[{*]|[{*]))(type\s+)?(?:[^'"]*?\sfrom\s+)?['"]([^'"]+)['"]/gm)
+  const found = text.matchAll(
+    /^(?:import\s+(?=['"\w{*])|export\s+(?=type\s*[{*]|[{*]))(type\s+)?(?:[^'"]*?\sfrom\s+)?['"]([^'"]+)['"]/gm,
+  )
   return [...found].map(([, type, from]) => ({ from: from!, typeOnly: type !== undefined }))
 }
 

@@ -1,4 +1,4 @@
-import { REGISTRY_TOPIC, type StateTopic, stateTopics } from '../../state/topics.ts'
+import { type StateTopic, stateTopics } from '../../state/topics.ts'
 import type { LocalTopic } from '../../topics/local-catalog.ts'
 import { several } from '../text.ts'
 import { type Finding, ok, problem, warning } from './finding.ts'
@@ -24,9 +24,7 @@ export const ownTopics: CheckStep = {
       const topic = catalog.get(wanted.name)
       if (topic !== undefined) findings.push(...(await judge(facts, topic, wanted)))
     }
-    return findings.length > 0
-      ? findings
-      : [ok(REGISTRY_TOPIC, 'and the others will be created, or are as they should be')]
+    return findings.length > 0 ? findings : [ok('__isthmus.*', 'are as they should be, or will be created so')]
   },
 }
 
