@@ -1,6 +1,6 @@
 import type { FrameMessage } from '../route/pull.ts'
-import { encodeResponse } from './codec.ts'
 import { batchBytes } from './frame-check.ts'
+import { EncodedFrame } from './frame-encoder.ts'
 import { MAX_FRAME_BYTES } from './limits.ts'
 import type { FramePiece } from './messages.ts'
 
@@ -13,9 +13,9 @@ export interface QueuedFrame {
   readonly bytes: number
 }
 
-/** The response serializer of the service: small messages are encoded already. */
+/** The response serializer of the service: small messages are encoded already, frames encode themselves in place. */
 export function serializeResponse(message: Buffer | QueuedFrame): Buffer {
-  return Buffer.isBuffer(message) ? message : encodeResponse({ kind: 'frame', frame: message.piece })
+  return Buffer.isBuffer(message) ? message : (new EncodedFrame(message.piece) as unknown as Buffer)
 }
 
 /** One message for what fits into a frame; several, of which all but the last are `continued`, for a larger batch. */
