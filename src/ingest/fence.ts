@@ -53,7 +53,13 @@ export async function fence(
     await registry.catchUp()
     const generation = registry.generationOf(partition.origin, partition.topic, partition.partition)
     const id = transactionalId({ ...partition, generation })
+    const nextGeneration = () =>
+      registry.setGeneration(partition.origin, partition.topic, partition.partition, generation + 1)
     const identity = await claimIdentity(partition, id, generation, ports)
+    if (!identity) {
+      await nextGeneration()
+      continue
+    }
     const targetTopicId = await target.topicId(partition.topic)
     if (!targetTopicId) throw new KafkaFailure('retriable', 'UNKNOWN_TOPIC_OR_PARTITION', `${partition.topic} is gone`)
     const fenced = [partition, ...also]
@@ -66,45 +72,44 @@ export async function fence(
     if (identity.producerEpoch < EPOCH_RETIRE)
       return { transactionalId: id, identity, generation, markerOffset: marker!.offset, targetTopicId }
     // F12: a wrapped epoch would bring a new producerId that does not fence this one.
-    await registry.setGeneration(partition.origin, partition.topic, partition.partition, generation + 1)
+    await nextGeneration()
   }
 }
 
-/** T1: the next epoch of our producerId, registered before anything is written under it. */
+/**
+ * T1: the next epoch of our producerId, registered before anything is written under it. undefined: the coordinator has
+ * forgotten the id (F10). Under the same id it would give a producerId that does not fence the old one, and whose epochs
+ * start again below those of older checkpoints; so a forgotten id is never used again.
+ */
 async function claimIdentity(
   partition: LinkPartition,
   id: string,
   generation: number,
   ports: FencePorts,
-): Promise<ProducerIdentity> {
+): Promise<ProducerIdentity | undefined> {
   const { target, registry } = ports
-  const before = await target.describeTransaction(id)
-  const identity = await target.initProducerId(id, TRANSACTION_TIMEOUT_MS)
   const known = registry
     .writersOf(partition.origin, partition.topic, partition.partition)
     .filter(writer => writer.generation === generation)
+  if (known.length > 0 && (await target.describeTransaction(id)) === undefined) {
+    await nobodyElseFor(ports, id)
+    return undefined
+  }
+  const identity = await target.initProducerId(id, TRANSACTION_TIMEOUT_MS)
   if (known.some(writer => writer.producerId === identity.producerId)) return identity
-  if (known.length > 0) await admitUnexpected(partition, id, before === undefined, ports)
+  if (known.length > 0) throw unexpectedProducerId(partition, id)
   await registry.register({ ...partition, producerId: identity.producerId, generation })
   return identity
 }
 
-/**
- * A producerId other than the registered one does not fence it (F10, F12). It is accepted only when the coordinator had
- * forgotten the id and nobody else claimed the lane for a whole session time-out.
- */
-async function admitUnexpected(
-  partition: LinkPartition,
-  id: string,
-  forgotten: boolean,
-  ports: FencePorts,
-): Promise<void> {
-  if (forgotten) {
-    await ports.clock.sleep(ports.sessionTimeoutMs)
-    if (ports.isOwner()) return
-    throw new KafkaFailure('fenced', 'LANE_LOST', `${id}: another node owns the lane by now`)
-  }
-  throw new GatewayError(
+/** Nothing fences the writer of a forgotten id: whoever else may own the lane must be gone, so a whole session time-out passes. */
+async function nobodyElseFor(ports: FencePorts, id: string): Promise<void> {
+  await ports.clock.sleep(ports.sessionTimeoutMs)
+  if (!ports.isOwner()) throw new KafkaFailure('fenced', 'LANE_LOST', `${id}: another node owns the lane by now`)
+}
+
+function unexpectedProducerId(partition: LinkPartition, id: string): GatewayError {
+  return new GatewayError(
     'REGISTRY_BROKEN',
     'partition',
     `${partition.topic}-${partition.partition}: ${id} has a producerId that the registry does not know`,

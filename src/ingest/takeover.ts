@@ -68,14 +68,18 @@ export async function takeOver(
   return { taken: { fenced: await secondEpoch(fenced, target), mode }, standing, superseded }
 }
 
-/** ✱ Transactions run in an epoch that carries no ABORT of ours: a stray copy of the fence cannot close them (F14). */
+/**
+ * ✱ Transactions run in an epoch that carries no ABORT of ours: a stray copy of the fence cannot close them (F14).
+ * ✱ It must directly follow the fence's: after any other, a rival may have written behind what was read.
+ */
 async function secondEpoch(fenced: Fenced, target: TargetLog): Promise<Fenced> {
   const identity = await target.initProducerId(fenced.transactionalId, TRANSACTION_TIMEOUT_MS)
-  if (identity.producerId === fenced.identity.producerId) return { ...fenced, identity }
+  const { producerId, producerEpoch } = fenced.identity
+  if (identity.producerId === producerId && identity.producerEpoch === producerEpoch + 1) return { ...fenced, identity }
   throw new KafkaFailure(
-    'ambiguous',
-    'PRODUCER_ID_CHANGED',
-    `${fenced.transactionalId}: another producerId within a takeover`,
+    'fenced',
+    'OTHER_WRITER',
+    `${fenced.transactionalId}: somebody else claimed it within a takeover`,
   )
 }
 

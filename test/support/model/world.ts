@@ -32,6 +32,8 @@ export interface Scenario {
   readonly cluster: ClusterOptions
   readonly network: NetworkFaults
   readonly rates: Rates
+  /** How long two nodes may both believe that they own the lane. */
+  readonly overlapMs: number
   /** After this nothing goes wrong any more, and everything must arrive. */
   readonly roughForMs: number
 }
@@ -185,14 +187,15 @@ export class World {
     const forMs = this.#random.next() * 45_000
     node.process.stopFor(forMs)
     if (forMs < REPLACED_AFTER_MS) return
+    const { overlapMs } = this.#scenario
     this.time.after(REPLACED_AFTER_MS, () => this.startNode())
-    this.time.after(forMs + this.#random.next() * 5_000, () => this.#retire(node))
+    this.time.after(forMs + (this.#random.next() * overlapMs) / 4, () => this.#retire(node))
   }
 
   #rival(): void {
     const loser = this.nodes[this.#random.below(this.nodes.length)]
     this.startNode()
-    if (loser !== undefined) this.time.after(this.#random.next() * 20_000, () => this.#retire(loser))
+    if (loser !== undefined) this.time.after(this.#random.next() * this.#scenario.overlapMs, () => this.#retire(loser))
   }
 
   #retire(node: GatewayNode): void {
