@@ -1,14 +1,16 @@
 import { type Command, InvalidArgumentError } from 'commander'
-import { adminClient } from '../admin/client.ts'
 import type { EventAnswer } from './admin-messages.ts'
-import { chosenNodes, type NodeAddress, type NodeChoice, withNodeOptions } from './nodes.ts'
-import { CommandFailed, EXIT } from './outcome.ts'
+import { chosenNodes, type NodeChoice, withClient, withNodeOptions } from './nodes.ts'
+import { EXIT } from './outcome.ts'
 
 interface EventsOptions extends NodeChoice {
   readonly follow?: boolean
   readonly last: number
   readonly name?: readonly string[]
 }
+
+/** What a node keeps. */
+const KEPT_MAX = 1000
 
 const HELP = `
 Each node keeps its last 1,000 events: gaps with their exact range, halted
@@ -31,38 +33,67 @@ export function register(program: Command): void {
     .action(showEvents)
 }
 
-async function showEvents(options: EventsOptions): Promise<void> {
-  const stop = new AbortController()
-  process.once('SIGINT', () => stop.abort())
-  const nodes = chosenNodes(options)
-  const several = nodes.length > 1
-  const watching = await Promise.allSettled(nodes.map(node => watchNode(node, options, several, stop.signal)))
-  const failures = watching.flatMap(result => (result.status === 'rejected' ? [result.reason as Error] : []))
-  if (failures.length === 0) return
-  if (failures.length === nodes.length) throw failures[0]
-  throw new CommandFailed(EXIT.unreachable, failures.map(failure => failure.message).join('\n'))
+/** A node, and how it is called in the output: not at all when it is the only one. */
+interface Watched {
+  readonly address: string
+  readonly label: string | undefined
 }
 
-async function watchNode(
-  node: NodeAddress,
-  options: EventsOptions,
-  named: boolean,
-  signal: AbortSignal,
-): Promise<void> {
-  const client = adminClient(node.address)
-  const label = named ? (node.node ?? node.address) : undefined
-  const request = { backlog: options.last === 0 ? -1 : options.last, names: options.name ?? [], once: !options.follow }
-  try {
-    for await (const { event, missed } of client.watch<{ event: EventAnswer; missed: number }>(request, signal)) {
+async function showEvents(options: EventsOptions): Promise<void> {
+  const nodes = chosenNodes(options)
+  const watched = nodes.map(
+    ({ node, address }): Watched => ({ address, label: nodes.length > 1 ? (node ?? address) : undefined }),
+  )
+  const kept = await Promise.allSettled(watched.map(node => keptEvents(node, options)))
+  report(kept, nodes.length)
+  const backlog = kept.flatMap((result, at) =>
+    result.status === 'fulfilled' ? result.value.map(event => ({ event, label: watched[at]!.label })) : [],
+  )
+  const inOrder = backlog.toSorted((a, b) => a.event.timeMs - b.event.timeMs)
+  for (const { event, label } of options.last === 0 ? [] : inOrder.slice(-options.last)) print(event, label, options)
+  if (!options.follow) return
+  const stop = new AbortController()
+  process.once('SIGINT', () => stop.abort())
+  const following = kept.flatMap((result, at) =>
+    result.status === 'fulfilled'
+      ? [follow(watched[at]!, result.value.at(-1)?.sequence ?? 0, options, stop.signal)]
+      : [],
+  )
+  report(await Promise.allSettled(following), nodes.length)
+}
+
+/** Nodes that failed beside others are named; if all did, the command fails. */
+function report(results: readonly PromiseSettledResult<unknown>[], nodes: number): void {
+  const failures = results.flatMap(result => (result.status === 'rejected' ? [result.reason as Error] : []))
+  if (failures.length === nodes) throw failures[0]
+  for (const failure of failures) console.error(`error: ${failure.message}`)
+  if (failures.length > 0) process.exitCode = EXIT.unreachable
+}
+
+type WatchAnswer = { event: EventAnswer; missed: number }
+
+/** At least the newest kept event, so that it is known where following begins. */
+function keptEvents({ address }: Watched, { last, name: names = [] }: EventsOptions): Promise<EventAnswer[]> {
+  return withClient(address, async client => {
+    const request = { backlog: Math.max(1, last), names, once: true }
+    const answers = await Array.fromAsync(client.watch<WatchAnswer>(request, new AbortController().signal))
+    return answers.map(({ event }) => event)
+  })
+}
+
+function follow({ address, label }: Watched, afterSequence: number, options: EventsOptions, signal: AbortSignal) {
+  return withClient(address, async client => {
+    const request = { afterSequence, backlog: KEPT_MAX, names: options.name ?? [] }
+    for await (const { event, missed } of client.watch<WatchAnswer>(request, signal)) {
       if (missed > 0) console.error(`${missed} events left out: this reader was too slow`)
-      const line = options.json
-        ? JSON.stringify(label === undefined ? event : { node: label, ...event })
-        : eventLine(event, label)
-      process.stdout.write(`${line}\n`)
+      print(event, label, options)
     }
-  } finally {
-    client.close()
-  }
+  })
+}
+
+function print(event: EventAnswer, node: string | undefined, { json }: EventsOptions): void {
+  const line = json ? JSON.stringify(node === undefined ? event : { node, ...event }) : eventLine(event, node)
+  process.stdout.write(`${line}\n`)
 }
 
 /** `12:00:01 warn  gap  eu->us orders[3] 100..250: message`. Local time; the range without its end. */
@@ -70,7 +101,9 @@ export function eventLine(event: EventAnswer, node?: string): string {
   const time = new Date(event.timeMs).toLocaleString('sv-SE')
   const partition = event.partition === undefined ? '' : `[${event.partition}]`
   const range = event.fromOffset === undefined ? '' : `${event.fromOffset}..${event.toOffset ?? ''}`
-  const place = [event.link, event.peer, event.topic === '' ? '' : `${event.topic}${partition}`, range].filter(Boolean)
+  // Messages about a peer mostly begin with its name.
+  const peer = event.message.startsWith(event.peer) ? '' : event.peer
+  const place = [event.link, peer, event.topic === '' ? '' : `${event.topic}${partition}`, range].filter(Boolean)
   return (
     [time, event.level.padEnd(5), ...(node === undefined ? [] : [node]), event.name, ...place].join(' ') +
     `: ${event.message}`
@@ -79,7 +112,7 @@ export function eventLine(event: EventAnswer, node?: string): string {
 
 function readCount(text: string): number {
   const value = Number(text)
-  if (!Number.isInteger(value) || value < 0 || value > 1000)
+  if (!Number.isInteger(value) || value < 0 || value > KEPT_MAX)
     throw new InvalidArgumentError('write a number from 0 to 1000.')
   return value
 }

@@ -51,16 +51,14 @@ async function show(origin: string | undefined, options: LinksOptions, before: s
   const wanted = origin?.split('->')[0]
   const links = mergeLinks(answers).filter(link => wanted === undefined || link.origin === wanted)
   if (options.json) printJson({ links, unreached })
-  else if (links.length === 0)
-    printLines([`${before}${wanted === undefined ? 'no inbound links' : `no link from ${wanted}`}`])
-  else
-    printLines(
-      links
-        .flatMap((link, at) => [at === 0 ? before : '', ...linkLines(link, Date.now())])
-        .slice(before === '' ? 1 : 0),
-    )
+  else printLines([`${before}${screen(links, wanted)}`])
   for (const line of unreachedLines(unreached)) console.error(`error: ${line}`)
   if (unreached.length > 0) process.exitCode = EXIT.unreachable
+}
+
+function screen(links: readonly MergedLink[], wanted: string | undefined): string {
+  if (links.length === 0) return wanted === undefined ? 'no inbound links' : `no link from ${wanted}`
+  return links.map(link => linkLines(link, Date.now()).join('\n')).join('\n\n')
 }
 
 /** All pages of one node. */
@@ -82,14 +80,13 @@ async function linksOf(client: AdminClient, { topic = '', partitions = false }: 
 
 /** One link as text: a headline, what is wrong, its topics. */
 export function linkLines(link: MergedLink, nowMs: number, width = terminalWidth()): string[] {
-  const relays = link.path.slice(1)
-  const path = relays.length === 0 ? 'direct' : `via ${relays.join(', ')}`
+  const path = pathText(link.path)
   const shares = link.nodes.length > 1 ? ` (${link.nodes.map(({ node, lanes }) => `${node} ${lanes}`).join(', ')})` : ''
   const lines = [
     `${link.link}  ${link.state}  ${path}  breaker ${link.breaker.state}  lanes ${link.lanesOwned.length}/${link.lanesTotal}${shares}`,
   ]
   const note = (text: string) => lines.push(...wrap(text, width, '  '))
-  if (link.reason !== '') note(`${link.state}: ${link.reason}`)
+  if (link.reason !== '' && link.reason !== link.breaker.reason) note(`${link.state}: ${link.reason}`)
   if (link.breaker.state !== 'closed') {
     const since = seconds(Math.max(0, (nowMs - link.breaker.sinceMs) / 1000))
     note(`breaker ${link.breaker.state} for ${since}${link.breaker.reason === '' ? '' : `: ${link.breaker.reason}`}`)
@@ -98,8 +95,19 @@ export function linkLines(link: MergedLink, nowMs: number, width = terminalWidth
   if (crossing.length > 0) lines.push(...table(TOPIC_COLUMNS, [...crossing, ...totalRow(link, crossing)], width, '  '))
   else note('no topics')
   for (const topic of crossing) lines.push(...partitionLines(topic, width))
-  for (const topic of link.topics) if (topic.refused !== '') note(`not replicated: ${topic.topic}: ${topic.refused}`)
+  const refused = link.topics.filter(topic => topic.refused !== '')
+  for (const topic of refused.slice(0, REFUSED_SHOWN_MAX)) note(`not replicated: ${topic.topic}: ${topic.refused}`)
+  const more = refused.length - REFUSED_SHOWN_MAX
+  if (more > 0) note(`not replicated: ${several(more, 'other topic')}; --topic NAME or --json says why`)
   return lines
+}
+
+/** Topics listed as not replicated; a link may have thousands that nobody wants. */
+const REFUSED_SHOWN_MAX = 10
+
+function pathText(path: readonly string[]): string {
+  if (path.length === 0) return 'no path now'
+  return path.length === 1 ? 'direct' : `via ${path.slice(1).join(', ')}`
 }
 
 type TopicRow = Pick<TopicAnswer, 'topic' | 'targetTopic' | 'lag' | 'rate' | 'counts'>
