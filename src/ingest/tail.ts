@@ -52,7 +52,9 @@ export async function findTail(partition: LinkPartition, fenced: Fenced, ports: 
   const last = log.committed.at(-1)
   if (last) {
     if (!ports.compacted) checkContinuity(partition, undefined, log.committed)
-    return { kind: 'stands', standing: fromLog(last, confirmed, fenced, offsets), superseded: all }
+    // ✱ Of a checkpoint that the log contradicts only the first position ever is still true.
+    const standing = { ...fromLog(last, undefined, fenced, offsets), start: confirmed?.start ?? 0 }
+    return { kind: 'stands', standing, superseded: all }
   }
   if (!confirmed) return { kind: 'first-start' }
   if (offsets.logStartOffset === 0) return { kind: 'target-emptied', last: confirmed, superseded: all }
