@@ -48,7 +48,7 @@ const local = await startLocal({
   brokers: options.brokers,
   kafka: options.kafka,
   redis: false,
-  configExtra: { topics: { confirmFilled: ['*'] } },
+  configExtra: { topics: { start: [{ match: '*', from: 'earliest', confirmed: true }] } },
   onStep: say,
 })
 const result = await run(local, options).finally(() => local.down())

@@ -20,7 +20,7 @@ test.each(['mesh', 'ring', 'chain', 'star'] as const)(
       dcs: DCS,
       topology,
       redis: false,
-      configExtra: { topics: { confirmFilled: ['*'] } },
+      configExtra: { topics: { start: [{ match: '*', from: 'earliest', confirmed: true }] } },
     })
     try {
       const ledger = await Ledger.open(local, { seed: SEED, hops: hopsIn(topology, DCS) })

@@ -39,7 +39,7 @@ beforeAll(async () => {
     nodes: 2,
     redis: false,
     configExtra: {
-      topics: { confirmFilled: ['*'], rules: [{ match: PRIVATE, allowDcs: ['us'] }] },
+      topics: { start: [{ match: '*', from: 'earliest', confirmed: true }], rules: [{ match: PRIVATE, allowDcs: ['us'] }] },
       groups: { sessionTimeoutMs: '6s' },
     },
   })
