@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { adminServer } from './admin/server.ts'
 import { type Clock, systemClock } from './component.ts'
 import { clusterSettings } from './config/cluster-settings.ts'
@@ -29,6 +28,7 @@ import { httpServer } from './telemetry/http.ts'
 import type { Logger } from './telemetry/log.ts'
 import { createTelemetry, type Telemetry } from './telemetry/telemetry.ts'
 import { LocalCatalog } from './topics/local-catalog.ts'
+import { VERSION } from './version.ts'
 import { exposeGauges } from './wiring/gauges.ts'
 import { currentPaths, type InboundLink, inboundLinks } from './wiring/inbound-links.ts'
 import { Members } from './wiring/members.ts'
@@ -62,7 +62,7 @@ interface Local {
  */
 export async function runGateway(source: ConfigSource, logger: Logger): Promise<RunningGateway> {
   const config = source.current()
-  const version = packageVersion()
+  const version = VERSION
   const telemetry = createTelemetry({ dc: config.dc, node: config.node, version, level: config.logLevel, logger })
   const gateway = new Gateway(logger.child('gateway'))
   try {
@@ -118,18 +118,16 @@ async function start(gateway: Gateway, config: GatewayConfig, version: string, t
   for (const inbound of links) await startLink(gateway, inbound, local.state)
   gateway.running()
   const { memoryBoundBytes: boundBytes } = status
-  telemetry.logger
-    .child('gateway')
-    .info(
-      {
-        dc: config.dc,
-        node: config.node,
-        version,
-        links: links.map(link => link.origin),
-        memoryBoundBytes: boundBytes,
-      },
-      'running',
-    )
+  telemetry.logger.child('gateway').info(
+    {
+      dc: config.dc,
+      node: config.node,
+      version,
+      links: links.map(link => link.origin),
+      memoryBoundBytes: boundBytes,
+    },
+    'running',
+  )
 }
 
 /** What every part of the node stands on. */
@@ -326,9 +324,4 @@ async function startLink(gateway: Gateway, inbound: InboundLink, state: SharedSt
       () => inbound.ingest.stop(),
     ),
   )
-}
-
-function packageVersion(): string {
-  const file = new URL('../package.json', import.meta.url)
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
 }
