@@ -45,7 +45,8 @@ export async function findTail(partition: LinkPartition, fenced: Fenced, ports: 
     const from = Math.max(scanFrom, offsets.logStartOffset)
     const log = await scanOwn(ports.target, partition, from, fenced.markerOffset, ports.ownProducerIds)
     if (!ports.compacted) checkContinuity(partition, retentionPassed ? undefined : confirmed, log.committed)
-    const standing = combine(confirmed, unconfirmed, log, fenced, offsets)
+    const intactTo = unconfirmed ? await endOfLineage(partition, unconfirmed, ports) : 0
+    const standing = combine(confirmed, unconfirmed, intactTo, log, fenced, offsets)
     return { kind: 'stands', standing, superseded: all }
   }
   const log = await searchBackwards(partition, offsets.logStartOffset, fenced.markerOffset, ports)
@@ -76,21 +77,30 @@ async function scanPoint(
   offsets: LogOffsets,
   ports: TailPorts,
 ): Promise<number | undefined> {
-  const { targetOffset, scanFrom, targetLeaderEpoch } = checkpoint
+  const { targetOffset, scanFrom } = checkpoint
   if (offsets.logStartOffset > scanFrom) return scanFrom
-  const epochEnd =
-    targetLeaderEpoch < 0 ? undefined : await ports.target.endOffsetForEpoch(partition, targetLeaderEpoch)
-  const changedBelowScan = epochEnd !== undefined && epochEnd.endOffset < scanFrom
+  const intactTo = await endOfLineage(partition, checkpoint, ports)
+  const changedBelowScan = intactTo < scanFrom
   if (targetOffset < 0) return changedBelowScan ? offsets.logStartOffset : scanFrom
   if (targetOffset < offsets.logStartOffset) return changedBelowScan ? offsets.logStartOffset : scanFrom
   if (ports.compacted) {
-    if (epochEnd !== undefined && epochEnd.endOffset <= targetOffset) return undefined
+    if (intactTo <= targetOffset) return undefined
     return changedBelowScan ? targetOffset : scanFrom
   }
   if (targetOffset >= offsets.endOffset) return undefined
   const named = await ownBatchAt(ports.target, partition, targetOffset, ports.ownProducerIds)
   if (named === undefined || named.position.next !== checkpoint.written) return undefined
   return changedBelowScan ? named.nextOffset : scanFrom
+}
+
+/** Up to where the log still is what it was when this was saved: an unclean election cuts, and begins a new epoch there. */
+async function endOfLineage(
+  partition: TopicPartition,
+  { targetLeaderEpoch }: Checkpoint,
+  ports: TailPorts,
+): Promise<number> {
+  if (targetLeaderEpoch < 0) return Number.POSITIVE_INFINITY
+  return (await ports.target.endOffsetForEpoch(partition, targetLeaderEpoch)).endOffset
 }
 
 /** Without a usable checkpoint: growing windows back from the marker until a committed batch of ours is in one. */
@@ -140,6 +150,7 @@ function broken(partition: TopicPartition, batch: OwnBatch, what: string): Gatew
 function combine(
   confirmed: Checkpoint,
   unconfirmed: Checkpoint | undefined,
+  intactTo: number,
   log: OwnLog,
   fenced: Fenced,
   offsets: LogOffsets,
@@ -147,7 +158,10 @@ function combine(
   const last = log.committed.at(-1)
   const standing = last ? fromLog(last, confirmed, fenced, offsets) : scanned(confirmed, fenced, offsets)
   if (!unconfirmed?.transaction || unconfirmed.position <= standing.position) return standing
-  const holds = progressHolds(unconfirmed, log)
+  const { firstTargetOffset, lastTargetOffset } = unconfirmed.transaction
+  // ✱ The log was truncated below it (unclean election): what came before it may be gone as well, only the log tells.
+  if (intactTo < firstTargetOffset) return standing
+  const holds = intactTo > lastTargetOffset && progressHolds(unconfirmed, log)
   const position = holds ? unconfirmed.position : unconfirmed.transaction.from
   if (position <= standing.position) return standing
   return { ...scanned(unconfirmed, fenced, offsets), position, written: position, start: confirmed.start }
