@@ -147,10 +147,16 @@ export class Channel implements ReaderEvents {
     }
   }
 
-  /** What can be told without records; undefined when that is nothing new. */
-  progress(): ProgressMessage | undefined {
+  /** There are records that cannot be read yet: behind an open transaction, or without a leader. */
+  get waitsForLog(): boolean {
+    return this.#queue.length === 0 && this.#highWatermark > this.#covered && !this.#closed
+  }
+
+  /** What can be told without records; undefined when that is nothing new, unless `again`. */
+  progress(again = false): ProgressMessage | undefined {
     if (this.#queue.length > 0 || this.#closed) return undefined
-    if (this.#covered === this.#sentNext && this.#highWatermark === this.#sentHighWatermark) return undefined
+    const moved = this.#covered !== this.#sentNext || this.#highWatermark !== this.#sentHighWatermark
+    if (!moved && !again) return undefined
     this.#sentNext = this.#covered
     const highWatermark = this.#toldHighWatermark(this.#covered)
     return { channel: this.id, next: this.#covered, highWatermark, sourceTimeMs: this.#host.nowMs() }

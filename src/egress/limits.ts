@@ -14,6 +14,14 @@ export const HELD_BYTES_BEFORE_SHEDDING = 32 << 20
 export const AHEAD_OF_CREDIT_BYTES = 4 << 20
 /** A channel asks for more while it holds less than this: the next response arrives while this is being sent. */
 export const PREFETCH_BELOW_BYTES = 512 << 10
+/** An Open is answered within this, also while the local cluster is not: the target must not take us for dead. */
+export const RESOLVE_WITHIN_MS = 3_000
+/**
+ * While records are known but cannot be read yet (an open transaction, a partition without leader), the peer hears so
+ * often that we are alive, of so many channels: to it, one word of any of them is a sign that nothing is owed.
+ */
+export const WAITING_TOLD_EVERY_MS = 2_000
+export const WAITING_TOLD_CHANNELS = 16
 /** Largest batch that leaves, unless configured. */
 export const DEFAULT_MAX_BATCH_BYTES = 16 << 20
 /** Covered offsets and high watermarks of partitions without data are told at most so often. */

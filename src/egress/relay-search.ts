@@ -53,10 +53,10 @@ export async function resolveRelay(
       case 'earliest':
         return await fromFirst(search, earliest.offset)
       case 'latest':
-        return atEnd(search)
+        return await atEnd(search)
       case 'timestamp': {
         const { offset } = await log.lookups.atTime(place, start.timestampMs)
-        return offset < 0 ? atEnd(search) : await fromFirst(search, offset)
+        return offset < 0 ? await atEnd(search) : await fromFirst(search, offset)
       }
     }
   } catch (error) {
@@ -82,13 +82,14 @@ async function fromPosition(search: RelaySearch, wanted: number): Promise<Resolv
 
 async function fromFirst(search: RelaySearch, fromOffset: number): Promise<Resolved> {
   const found = await search.firstFrom(fromOffset, search.end)
-  return found === undefined ? atEnd(search) : opened(search, found.position.from, found.offset)
+  return found === undefined ? await atEnd(search) : opened(search, found.position.from, found.offset)
 }
 
-function atEnd(search: RelaySearch): Resolved {
+/** Where our ingest stands may be a second old: what it wrote since then is in the log and sent too. */
+async function atEnd(search: RelaySearch): Promise<Resolved> {
   const { partition, originTopic, origin } = search.place
   const next = search.ingestNext
-  if (next !== undefined) return opened(search, next, search.end)
+  if (next !== undefined) return await fromPosition(search, next)
   return refused({
     reason: 'source-unavailable',
     message: `${origin}/${originTopic.name}-${partition}: the relay has not begun to fetch it`,

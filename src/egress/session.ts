@@ -5,7 +5,15 @@ import { CatalogFeed } from './catalog-feed.ts'
 import { Channel, type ChannelHost } from './channel.ts'
 import type { EgressWorld } from './egress.ts'
 import { charge, LaneTurns } from './lane-turns.ts'
-import { AHEAD_OF_CREDIT_BYTES, FRAME_BYTES, HELD_BYTES_BEFORE_SHEDDING, PROGRESS_EVERY_MS } from './limits.ts'
+import {
+  AHEAD_OF_CREDIT_BYTES,
+  FRAME_BYTES,
+  HELD_BYTES_BEFORE_SHEDDING,
+  PROGRESS_EVERY_MS,
+  RESOLVE_WITHIN_MS,
+  WAITING_TOLD_CHANNELS,
+  WAITING_TOLD_EVERY_MS,
+} from './limits.ts'
 import type { FrameSink, OfferedTopic, SourceSession, TopicOffer } from './ports.ts'
 import { findTopic, type Refusal, type Resolved } from './resolve-start.ts'
 import type { Scan } from './scan.ts'
@@ -31,10 +39,12 @@ export class EgressSession implements SourceSession, ChannelHost {
   readonly #byLane = new Map<number, Set<Channel>>()
   /** Opens whose start is being looked up; closing one takes it out. */
   readonly #resolving = new Set<number>()
+  readonly #lateLookups = new Map<string, Promise<Resolved>>()
   readonly #credit = new CreditLedger()
   readonly #turns = new LaneTurns()
   readonly #moved = new Set<Channel>()
   readonly #timer: NodeJS.Timeout
+  #waitingToldMs = 0
   #sinkFull = false
   #pumping = false
   #ended = false
@@ -78,7 +88,7 @@ export class EgressSession implements SourceSession, ChannelHost {
     const found = findTopic(request, this.#offer, this.#world.topics.refused(request.topic, this.peer.dc))
     if ('refusal' in found) return this.#refuse(request.channel, found.refusal)
     this.#resolving.add(request.channel)
-    this.#kind.resolve(request, found.topic).then(
+    this.#resolve(request, found.topic).then(
       resolved => this.#opened(request, found.topic, resolved),
       (error: unknown) => this.#bug(request.channel, error),
     )
@@ -111,6 +121,7 @@ export class EgressSession implements SourceSession, ChannelHost {
     this.#channels.clear()
     this.#byLane.clear()
     this.#resolving.clear()
+    this.#lateLookups.clear()
     this.#moved.clear()
     this.#reader.close()
     this.#world.gone(this)
@@ -163,6 +174,25 @@ export class EgressSession implements SourceSession, ChannelHost {
   }
 
   // ---- inside ----------------------------------------------------------------------------------------------------
+
+  /**
+   * Never longer than a peer would wait. A lookup that takes longer (a relay's search in a large log) goes on, and the
+   * next Open of the same place has its answer.
+   */
+  #resolve(request: OpenRequest, topic: OfferedTopic): Promise<Resolved> {
+    const { partition, start } = request
+    const place = `${this.origin}/${topic.name}-${partition}`
+    const key = `${place} ${JSON.stringify(start)}`
+    const lookup = this.#lateLookups.get(key) ?? this.#kind.resolve(request, topic)
+    this.#lateLookups.delete(key)
+    const { promise: late, resolve } = Promise.withResolvers<Resolved>()
+    const timer = setTimeout(() => {
+      this.#lateLookups.set(key, lookup)
+      const message = `${place}: no answer from the local cluster yet`
+      resolve({ kind: 'refused', refusal: { reason: 'source-unavailable', message } })
+    }, RESOLVE_WITHIN_MS)
+    return Promise.race([lookup.finally(() => clearTimeout(timer)), late])
+  }
 
   #opened(request: OpenRequest, topic: OfferedTopic, resolved: Resolved): void {
     const { channel: id, lane, partition } = request
@@ -228,9 +258,24 @@ export class EgressSession implements SourceSession, ChannelHost {
         if (progress !== undefined) this.#sink.progress(progress)
       }
       this.#moved.clear()
+      this.#tellWaiting()
     }
     this.#shed()
     for (const channel of this.#channels.values()) channel.wantMore()
+  }
+
+  #tellWaiting(): void {
+    const nowMs = this.#world.clock.monotonicMs()
+    if (nowMs - this.#waitingToldMs < WAITING_TOLD_EVERY_MS) return
+    this.#waitingToldMs = nowMs
+    let told = 0
+    for (const channel of this.#channels.values()) {
+      if (told >= WAITING_TOLD_CHANNELS) return
+      const progress = channel.waitsForLog ? channel.progress(true) : undefined
+      if (progress === undefined) continue
+      this.#sink.progress(progress)
+      told++
+    }
   }
 
   /** What lanes without credit hold is let go while memory is short. */

@@ -48,6 +48,19 @@ describe('the direct link', () => {
     await eventually(async () => expect(peer.next()).toBe(10))
   })
 
+  test('says that it is alive while an open transaction holds the records back', async () => {
+    const topic = await bench.topic()
+    const producer = await bench.producer(topic, 'transactional')
+    await producer.begin()
+    await producer.appender.append(numbered(0, 3))
+    const peer = bench.open(topic, { kind: 'earliest' })
+    await eventually(() => expect(peer.progresses.filter(({ next }) => next === 1).length).toBeGreaterThanOrEqual(3))
+    expect(peer.keys).toEqual([])
+    expect(peer.progresses.at(-1)!.highWatermark).toBe(4)
+    await producer.end(true)
+    await eventually(() => expect(peer.keys).toEqual(range(0, 3)))
+  })
+
   test('never sends a replica back, also when its writer was registered a moment ago', async () => {
     const topic = await bench.topic()
     const writer = await bench.producer(topic)
@@ -249,6 +262,11 @@ describe('a relay', () => {
       expect(peer.frames[0]!.from).toBe(wanted)
       peer.session.end('done')
     }
+    bench.relayNext = 385
+    const latest = bench.open(topic, { kind: 'latest' }, {}, 'ap')
+    await eventually(() => expect(latest.keys).toEqual(originKeys(380, 400)))
+    expect(latest.openedMessages).toMatchObject([{ position: 385 }])
+    bench.relayNext = undefined
     const ahead = bench.open(topic, position(400), {}, 'ap')
     await eventually(() => expect(ahead.openedMessages).toMatchObject([{ position: 400 }]))
     await put(400, 402)
