@@ -297,13 +297,17 @@ export class BrokerConnection {
 
   private malformed(error: unknown): void {
     const message = `${this.name()} sent what is no answer: ${error instanceof Error ? error.message : String(error)}`
-    const hint = this.frames.looksLikeTls ? ' (a TLS listener, spoken to without TLS?)' : ''
-    this.close(new KafkaFailure('ambiguous', 'MALFORMED_RESPONSE', message + hint, { cause: error }))
+    this.close(new KafkaFailure('ambiguous', 'MALFORMED_RESPONSE', message + this.tlsHint(), { cause: error }))
   }
 
   private lost(cause: Error | undefined): void {
     const message = cause === undefined ? `${this.name()} closed the connection` : `${this.name()}: ${cause.message}`
-    this.close(new KafkaFailure('ambiguous', 'CONNECTION_LOST', message, { cause, refresh: true }))
+    const failure = new KafkaFailure('ambiguous', 'CONNECTION_LOST', message + this.tlsHint(), { cause, refresh: true })
+    this.close(failure)
+  }
+
+  private tlsHint(): string {
+    return this.frames.looksLikeTls ? ' (a TLS listener, spoken to without TLS?)' : ''
   }
 
   private name(): string {

@@ -101,7 +101,9 @@ async function saslExchange(library: Connection, sasl: SaslSettings): Promise<{ 
 function openingFailure(address: BrokerAddress, error: unknown): unknown {
   if (error instanceof GatewayError) return error
   if (error instanceof KafkaFailure && error.kind === 'denied') return error
-  return unreachable(address, error instanceof Error ? error.message : String(error), error)
+  if (!(error instanceof KafkaFailure)) return unreachable(address, String(error), error)
+  // It names the broker already.
+  return new KafkaFailure('retriable', 'CONNECTION_FAILED', error.message, { cause: error, refresh: true })
 }
 
 function unreachable(address: BrokerAddress, why: string, cause?: unknown): KafkaFailure {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { assignSticky, type GroupMember } from '../../src/kafka/sticky-assignment.ts'
+import { assignSticky, type GroupMember } from '../../../src/kafka/sticky-assignment.ts'
 
 const members = (...owned: number[][]): GroupMember[] =>
   owned.map((partitions, i) => ({ id: `m${i}`, node: `n${i}`, owned: partitions }))
