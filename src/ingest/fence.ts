@@ -1,7 +1,7 @@
 import type { Clock } from '../component.ts'
 import { GatewayError } from '../errors.ts'
 import { KafkaFailure } from '../kafka/failure.ts'
-import type { ProducerIdentity, TopicPartition } from '../kafka/types.ts'
+import type { FetchedBatches, ProducerIdentity, TopicPartition } from '../kafka/types.ts'
 import { isControl, producerEpochOf, producerIdOf } from '../record/batch.ts'
 import { transactionalId } from '../route/transactional-id.ts'
 import {
@@ -152,7 +152,7 @@ export async function awaitMarker(
   const deadline = clock.monotonicMs() + MARKER_WAIT_MS
   let offset = fromOffset
   while (clock.monotonicMs() < deadline) {
-    const fetched = await target.read(partition, offset, SCAN_READ_BYTES, MARKER_POLL_MS)
+    const fetched = await readOrDoubt(target, partition, offset)
     try {
       for (const { batch, baseOffset, nextOffset } of walk(fetched.records)) {
         if (nextOffset <= offset) continue
@@ -166,4 +166,14 @@ export async function awaitMarker(
     }
   }
   throw new KafkaFailure('ambiguous', 'MARKER_NOT_SEEN', `${partition.topic}-${partition.partition}: no marker in time`)
+}
+
+/** A log that ends before what was appended to it lost its end: a doubt, for T1 to answer. */
+async function readOrDoubt(target: TargetLog, partition: TopicPartition, offset: number): Promise<FetchedBatches> {
+  try {
+    return await target.read(partition, offset, SCAN_READ_BYTES, MARKER_POLL_MS)
+  } catch (failure) {
+    if (!(failure instanceof KafkaFailure) || failure.code !== 'OFFSET_OUT_OF_RANGE') throw failure
+    throw new KafkaFailure('ambiguous', 'LOG_TRUNCATED', failure.message, { cause: failure })
+  }
 }

@@ -306,6 +306,10 @@ export class PartitionWriter implements RunPartition {
     this.observer.appended(origin, topic, batch.recordCount, batch.ready.sizeBytes, batch.uncompressedBytes)
   }
 
+  committedAt(markerOffset: number): void {
+    this.#standing = { ...this.#standing, scanFrom: Math.max(this.#standing.scanFrom, markerOffset + 1) }
+  }
+
   finished(cut: Cut): void {
     this.#unanswered = { cuts: this.#unanswered.cuts - 1, bytes: this.#unanswered.bytes - cut.wireBytes }
     if (cut.next > this.#standing.position) this.#standing = { ...this.#standing, position: cut.next }

@@ -48,6 +48,8 @@ export interface RunPartition {
   unreserve(bytes: number): void
   /** A batch cut from `cut` is safe in the target log. */
   wrote(batch: TransformedBatch, cut: Cut, appended: Appended): void
+  /** The marker that makes what was written before it count. */
+  committedAt(markerOffset: number): void
   /** Wire limit of one target batch: the topic's, or less once the target refused one as too large. */
   readonly maxBatchBytes: number
   /** Remembers a smaller limit; an error when the batch cannot be split any further. */

@@ -39,7 +39,7 @@ export async function findTail(partition: LinkPartition, fenced: Fenced, ports: 
   if (confirmed && confirmed.targetTopicId !== fenced.targetTopicId)
     return { kind: 'target-recreated', last: confirmed, superseded: all }
   const offsets = await ports.target.offsets(partition)
-  const scanFrom = confirmed ? await scanPoint(partition, confirmed, offsets, ports) : undefined
+  const scanFrom = confirmed ? await scanPoint(partition, confirmed, offsets, fenced.markerOffset, ports) : undefined
   if (confirmed && scanFrom !== undefined) {
     const retentionPassed = offsets.logStartOffset > scanFrom
     const from = Math.max(scanFrom, offsets.logStartOffset)
@@ -75,22 +75,27 @@ async function scanPoint(
   partition: TopicPartition,
   checkpoint: Checkpoint,
   offsets: LogOffsets,
+  marker: number,
   ports: TailPorts,
 ): Promise<number | undefined> {
-  const { targetOffset, scanFrom } = checkpoint
+  const { targetOffset, scanFrom, written } = checkpoint
   if (offsets.logStartOffset > scanFrom) return scanFrom
   const intactTo = await endOfLineage(partition, checkpoint, ports)
   const changedBelowScan = intactTo < scanFrom
-  if (targetOffset < 0) return changedBelowScan ? offsets.logStartOffset : scanFrom
   if (targetOffset < offsets.logStartOffset) return changedBelowScan ? offsets.logStartOffset : scanFrom
-  if (ports.compacted) {
-    if (intactTo <= targetOffset) return undefined
-    return changedBelowScan ? targetOffset : scanFrom
-  }
   if (targetOffset >= offsets.endOffset) return undefined
   const named = await ownBatchAt(ports.target, partition, targetOffset, ports.ownProducerIds)
-  if (named === undefined || named.position.next !== checkpoint.written) return undefined
-  return changedBelowScan ? named.nextOffset : scanFrom
+  const isThere = named !== undefined && named.position.next === written
+  if (!isThere) {
+    // Compaction may have taken it, or its last record; then only the leader epochs tell whether the log was cut.
+    const compactedAway = ports.compacted && named === undefined && intactTo > targetOffset
+    if (!compactedAway) return undefined
+    return changedBelowScan ? targetOffset : scanFrom
+  }
+  if (!changedBelowScan) return scanFrom
+  // ✱ It is there, but the marker that made it count may be gone.
+  const { committed } = await scanOwn(ports.target, partition, targetOffset, marker, ports.ownProducerIds)
+  return committed.some(batch => batch.baseOffset === targetOffset) ? named.nextOffset : undefined
 }
 
 /** Up to where the log still is what it was when this was saved: an unclean election cuts, and begins a new epoch there. */

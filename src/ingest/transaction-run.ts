@@ -103,19 +103,20 @@ class TransactionRun {
     const { written, cuts } = await this.#appendAll(first, from)
     const last = written.at(-1)
     if (!last) {
-      // All records were dropped as loops: nothing to commit, the empty transaction is closed.
-      await endTransaction(part.target, id, identity, false)
+      // All records were dropped as loops. ✱ Never an ABORT in the running epoch: a copy of it could close a later transaction (F14).
+      await endTransaction(part.target, id, identity, true)
       for (const cut of cuts) part.finished(cut)
       return
     }
     const progress = part.checkpoints.progressRecord(this.#progressAfter(written, from))
     const progressOffset = await this.#appendProgress(progress)
     await endTransaction(part.target, id, identity, true)
-    await Promise.all([
+    const [committedAt] = await Promise.all([
       this.#committed(part.spec, last.appended.baseOffset + last.batch.recordCount),
       this.#committed(progress.partition, progressOffset + 1),
     ])
     for (const one of written) part.wrote(one.batch, one.cut, one.appended)
+    part.committedAt(committedAt)
     for (const cut of cuts) part.finished(cut)
   }
 
@@ -163,16 +164,16 @@ class TransactionRun {
     return (await this.#progress.append(batch)).baseOffset
   }
 
-  /** ✱ A commit counts only when its marker is readable (F4): an answer to EndTxn is not enough. */
-  async #committed(partition: TopicPartition, fromOffset: number): Promise<void> {
+  /** ✱ A commit counts only when its marker is readable (F4): an answer to EndTxn is not enough. Resolves with its offset. */
+  async #committed(partition: TopicPartition, fromOffset: number): Promise<number> {
     const { target, clock } = this.#part
     const marker = await awaitMarker(target, clock, partition, fromOffset, this.#taken.fenced.identity)
-    if (!marker.committed)
-      throw new KafkaFailure(
-        'fenced',
-        'TRANSACTION_ABORTED',
-        `${partition.topic}-${partition.partition}: aborted by another owner`,
-      )
+    if (marker.committed) return marker.offset
+    throw new KafkaFailure(
+      'fenced',
+      'TRANSACTION_ABORTED',
+      `${partition.topic}-${partition.partition}: aborted by another owner`,
+    )
   }
 
   #open(partition: TopicPartition, topicId: string, lastKnownOffset: number): PartitionAppender {
