@@ -42,7 +42,10 @@ async function prepareBroker(cluster: ClusterPlan, id: number, clusterId: string
   const properties = join(dir, 'server.properties')
   writeFileSync(properties, serverProperties(cluster, id, join(dir, 'data')))
   const java = [...jvmArgs('error'), '-cp', kafkaClassPath(cluster.version)]
-  await run(tools().java, [...java, 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', properties])
+  const format = ['kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', properties]
+  await run(tools().java, [...java, ...format]).catch(error => {
+    throw new Error(`cannot format the storage of ${name}:\n${error.stderr || error.message}`)
+  })
   const { client } = cluster.ports[id - 1]!
   return {
     name,

@@ -45,6 +45,22 @@ export async function planLocal(dir: string, options: LocalOptions): Promise<Loc
     for (const leftover of [name, `${name}.log`, `${name}.yaml`])
       rmSync(join(dir, leftover), { recursive: true, force: true })
   const wan = new Wan(dcs, options.wanDelayMs ?? 0)
+  try {
+    const processes = await planProcesses(dir, dcs, sites, wan, options)
+    return { processes, wan, describe: pidOf => describe(sites, pidOf) }
+  } catch (error) {
+    await wan.close()
+    throw error
+  }
+}
+
+async function planProcesses(
+  dir: string,
+  dcs: readonly string[],
+  sites: readonly Site[],
+  wan: Wan,
+  options: LocalOptions,
+): Promise<ProcessPlan[]> {
   const doors = await openDoors(wan, sites, options)
   const version = options.kafka ?? DEFAULT_KAFKA_VERSION
   const processes: ProcessPlan[] = []
@@ -54,7 +70,7 @@ export async function planLocal(dir: string, options: LocalOptions): Promise<Loc
     if (site.redisPort !== undefined) processes.push(prepareRedis(dc, dir, site.redisPort))
     processes.push(...gatewaysOf(site, dir, dcs, doors.get(dc)!, options))
   }
-  return { processes, wan, describe: pidOf => describe(sites, pidOf) }
+  return processes
 }
 
 function check(dcs: readonly string[], nodes: number, brokers: number): void {

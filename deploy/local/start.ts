@@ -24,7 +24,10 @@ export async function startLocal(options: LocalOptions = {}): Promise<LocalHandl
   const dir = resolve(options.dir ?? defaultDir)
   const say = options.onStep ?? (() => {})
   claim(dir)
-  const plan = await planLocal(dir, options)
+  const plan = await planLocal(dir, options).catch(error => {
+    rmSync(join(dir, OWNER_FILE), { force: true })
+    throw error
+  })
   const reaper = new Reaper()
   const processes = new Map<string, LocalProcess>()
   const handle = newHandle(dir, plan.describe, processes, plan.wan, reaper)

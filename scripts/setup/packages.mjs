@@ -65,7 +65,6 @@ export async function installPackages(missing) {
   await run('apt-get', ['update', '-q'], env)
   const names = []
   for (const { apt } of missing) names.push(await firstAvailable(apt))
-  // Debian starts redis-server as a service on install; a policy that forbids it would be a change outside the package.
   await run('apt-get', ['install', '-q', '-y', '--no-install-recommends', ...names], env)
   return `installed ${names.join(', ')}`
 }

@@ -7,7 +7,7 @@ import type { LocalHandle } from '../../../deploy/local/types.ts'
 import { type ClusterTargetLog, KafkaCluster, KafkaFailure, openTargetLog, openTopicAdmin } from '../../kafka/index.ts'
 import type { MergedLink } from '../links-merge.ts'
 import { currentLinks } from './links.ts'
-import { DEMO_DCS, SCENARIO } from './scenario.ts'
+import { type Act, DEMO_DCS, SCENARIO } from './scenario.ts'
 import type { DemoView, Moment } from './view.ts'
 
 export interface DemoOptions {
@@ -125,19 +125,18 @@ class Stage {
   }
 }
 
-/** Traffic everywhere, and the acts of the scenario at their times. */
+/** Traffic everywhere, and the acts of the scenario at their times, however long the ones before take. */
 async function perform(stage: Stage, forMs: number): Promise<void> {
-  const startedMs = performance.now()
   for (const { traffic } of stage.sites) traffic.start()
-  for (const act of SCENARIO) {
-    await sleep(Math.max(0, startedMs + act.at * forMs - performance.now()))
-    stage.view.event(act.text)
-    if (act.breaks !== undefined) stage.broken.add(act.breaks)
-    await act.run(stage.local)
-    if (act.mends !== undefined) stage.broken.delete(act.mends)
-  }
-  await sleep(Math.max(0, startedMs + forMs - performance.now()))
+  await Promise.all([sleep(forMs), ...SCENARIO.map(act => sleep(act.at * forMs).then(() => play(stage, act)))])
   await Promise.all(stage.sites.map(({ traffic }) => traffic.stop()))
+}
+
+async function play(stage: Stage, act: Act): Promise<void> {
+  stage.view.event(act.text)
+  if (act.breaks !== undefined) stage.broken.add(act.breaks)
+  await act.run(stage.local)
+  if (act.mends !== undefined) stage.broken.delete(act.mends)
 }
 
 /** Compares until everything is exact or the time to catch up is over. */

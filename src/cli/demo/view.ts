@@ -56,7 +56,8 @@ export function liveView(out: NodeJS.WriteStream): DemoView {
 
 function picture(moment: Moment, events: readonly string[], width: number): string[] {
   const { elapsedMs, totalMs, phase, produced, broken, links } = moment
-  const clock = `${seconds(Math.floor(elapsedMs / 1000))} of ${seconds(totalMs / 1000)}`
+  const elapsed = seconds(Math.floor(elapsedMs / 1000))
+  const clock = elapsedMs <= totalMs ? `${elapsed} of ${seconds(totalMs / 1000)}` : elapsed
   const trouble = broken.length === 0 ? 'everything is up' : `${RED}broken now: ${broken.join(', ')}${PLAIN}`
   const columns = [
     { title: 'LINK', of: ({ link }: MergedLink) => link },
