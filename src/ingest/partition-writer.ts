@@ -87,6 +87,7 @@ export class PartitionWriter implements RunPartition {
       doubt: cause => this.end({ kind: 'doubt', cause }),
       endSeen: (endOffset, leaderEpoch) => this.#endSeen(endOffset, leaderEpoch),
       idle: () => this.#unanswered.cuts === 0,
+      standing: () => this.#standing,
     })
     this.#pacing = new CheckpointPace(ports.clock, checkpoint => ports.checkpoints.save(checkpoint))
   }

@@ -3,6 +3,7 @@ import { KafkaFailure } from '../kafka/failure.ts'
 import { endTransaction, type Fenced, type LinkPartition } from './fence.ts'
 import { IDLE_SCAN_POINT_MS, type IngestLimits, OWNERSHIP_CHECK_MS } from './limits.ts'
 import type { TargetLog } from './ports.ts'
+import type { Standing } from './standing.ts'
 
 export interface UpkeepPorts {
   readonly target: TargetLog
@@ -18,6 +19,7 @@ export interface UpkeepEvents {
   endSeen(endOffset: number, leaderEpoch: number): void
   /** True while nothing was sent that is not answered. */
   idle(): boolean
+  standing(): Standing
 }
 
 type Task = 'refresh' | 'ownership' | 'scan-point'
@@ -94,10 +96,32 @@ export class Upkeep {
       }
       case 'scan-point': {
         if (!this.#events.idle()) return
+        const standing = this.#events.standing()
         const { endOffset, leaderEpoch } = await target.offsets(this.#partition)
+        await this.#assertIntact(standing, endOffset, leaderEpoch)
         if (this.#events.idle()) this.#events.endSeen(endOffset, leaderEpoch)
       }
     }
+  }
+
+  /** A log that was cut while nothing is written (unclean election) would otherwise stay so until the next batch. */
+  async #assertIntact(
+    { scanFrom, targetLeaderEpoch }: Standing,
+    endOffset: number,
+    leaderEpoch: number,
+  ): Promise<void> {
+    let intactTo = endOffset
+    if (targetLeaderEpoch >= 0 && targetLeaderEpoch !== leaderEpoch) {
+      const lineage = await this.#ports.target.endOffsetForEpoch(this.#partition, targetLeaderEpoch)
+      intactTo = Math.min(intactTo, lineage.endOffset)
+    }
+    if (intactTo >= scanFrom) return
+    const { topic, partition } = this.#partition
+    throw new KafkaFailure(
+      'fenced',
+      'LOG_TRUNCATED',
+      `${topic}-${partition} is only intact up to ${intactTo}, was ${scanFrom}`,
+    )
   }
 
   /** Only a fence is a reason to stop: running partitions go on while a coordinator is down. */
