@@ -14,7 +14,7 @@ export interface ClusterOptions {
 
 export const CALM_CLUSTER: ClusterOptions = {
   markers: { maxDelayMs: 20, repeatChance: 0, repeatMaxDelayMs: 0, whenLeaderless: 'drop' },
-  coordinator: { idExpirationMs: 7 * 86_400_000, lastEpoch: 32_766 },
+  coordinator: { idExpirationMs: 7 * 86_400_000, firstEpoch: 0, lastEpoch: 32_766 },
   replicationMaxMs: 3,
   producerIdExpirationMs: 86_400_000,
 }

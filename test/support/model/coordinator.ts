@@ -27,6 +27,8 @@ export interface MarkerFaults {
 /** `transactional.id.expiration.ms` (F10) and the last epoch before a new producerId (F12). */
 export interface CoordinatorLimits {
   readonly idExpirationMs: number
+  /** 0 on a real cluster; higher, epochs run out soon. */
+  readonly firstEpoch: number
   readonly lastEpoch: number
 }
 
@@ -64,7 +66,7 @@ export class ModelCoordinator {
     }
     const used = known === undefined || known.epoch >= this.#limits.lastEpoch
     const producerId = used ? this.#nextProducerId++ : known.producerId
-    const epoch = used ? 0 : known.epoch + 1
+    const epoch = used ? this.#limits.firstEpoch : known.epoch + 1
     this.#set(id, { producerId, epoch, phase: 'Empty', partitions: new Set(), timeoutMs, startedMs: 0 })
     return { kind: 'ok', value: { producerId, producerEpoch: epoch } }
   }
@@ -109,12 +111,6 @@ export class ModelCoordinator {
       if (known.producerId === producerId)
         return known.phase === 'Ongoing' && known.epoch === epoch && known.partitions.has(partition)
     return false
-  }
-
-  /** F12 in a test: the id has used up its epochs but for this one. */
-  setEpoch(id: string, epoch: number): void {
-    const known = this.#current(id)
-    if (known !== undefined) this.#set(id, { ...known, epoch })
   }
 
   #end(id: string, known: Transaction, commit: boolean): void {

@@ -87,8 +87,10 @@ export class GatewayNode {
     return partition === undefined ? 'none' : JSON.stringify(partition.state)
   }
 
-  get halted(): boolean {
-    return this.link.view().some(partition => partition.state.kind === 'halted')
+  /** Code and message of what the partition halted by. */
+  get haltedBy(): string | undefined {
+    const state = this.link.view()[0]?.state
+    return state?.kind === 'halted' ? `${state.error.code}: ${state.error.message}` : undefined
   }
 }
 

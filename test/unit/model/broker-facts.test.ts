@@ -153,7 +153,7 @@ describe('what a partition forgets', () => {
   })
 
   test('F10, F12: a forgotten or used-up id gets another producerId', async () => {
-    start({ coordinator: { idExpirationMs: 1_000, lastEpoch: 3 } })
+    start({ coordinator: { idExpirationMs: 1_000, firstEpoch: 0, lastEpoch: 3 } })
     for (let epoch = 0; epoch <= 3; epoch++) expect(init()).toBe(epoch)
     expect(cluster.coordinator.initProducerId(ID, 1)).toMatchObject({ value: { producerId: 1001, producerEpoch: 0 } })
     await wait(2_000)
