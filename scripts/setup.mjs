@@ -73,7 +73,7 @@ async function main() {
   await step('system packages', async () => {
     const missing = await missingPackages({ purpose, kafkaVersions })
     if (missing.length === 0) return 'present'
-    if (!mayInstall()) throw new Error(howToGet(missing))
+    if (!mayInstall()) throw new Error(await howToGet(missing))
     return installPackages(missing)
   })
   await step('node', installNode)

@@ -48,14 +48,14 @@ export function mayInstall() {
 }
 
 /** One message with everything that is missing and how to get it here. */
-export function howToGet(missing) {
+export async function howToGet(missing) {
   const lines = missing.map(({ what, brew, elsewhere }) => {
     const hint = process.platform === 'darwin' && brew !== undefined ? `brew install ${brew}` : elsewhere
     return `  - ${what}: ${hint}`
   })
-  const apt = missing.map(({ apt: names }) => names[0]).join(' ')
+  const command = 'apt-get install -y --no-install-recommends'
   const all =
-    which('apt-get') === undefined ? '' : `\nAs root, all at once:\n  apt-get install -y --no-install-recommends ${apt}`
+    which('apt-get') === undefined ? '' : `\nAs root, all at once:\n  ${command} ${(await aptNames(missing)).join(' ')}`
   return `Missing, and set-up may not install system packages here (it needs root and apt-get):\n${lines.join('\n')}${all}\nThen run the same command again.`
 }
 
@@ -63,16 +63,19 @@ export function howToGet(missing) {
 export async function installPackages(missing) {
   const env = { DEBIAN_FRONTEND: 'noninteractive' }
   await run('apt-get', ['update', '-q'], env)
-  const names = []
-  for (const { apt } of missing) names.push(await firstAvailable(apt))
+  const names = await aptNames(missing)
   await run('apt-get', ['install', '-q', '-y', '--no-install-recommends', ...names], env)
   return `installed ${names.join(', ')}`
 }
 
-async function firstAvailable(names) {
-  for (const name of names) {
-    const policy = await output('apt-cache', ['policy', name])
-    if (/Candidate: (?!\(none\))/.test(policy ?? '')) return name
+/** The first available of each package's names; the last, which every release has, where apt knows none of them. */
+async function aptNames(missing) {
+  const chosen = []
+  for (const { apt } of missing) {
+    const known = []
+    for (const name of apt)
+      if (/Candidate: (?!\(none\))/.test((await output('apt-cache', ['policy', name])) ?? '')) known.push(name)
+    chosen.push(known[0] ?? apt.at(-1))
   }
-  return names[0]
+  return chosen
 }
