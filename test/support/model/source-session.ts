@@ -132,7 +132,7 @@ export class ModelSession implements Session {
     const { leaderEpoch } = this.#source
     const frame = { ...about, from: channel.next, leaderEpoch, batches, relayed: false, gap: false }
     channel.next = last.next
-    if (batches.length === 0) this.#toTarget(() => this.#link.progress(this, about))
+    if (batches.length === 0) this.#toTarget(() => this.#link.progress(this, { ...about, leaderEpoch }))
     else this.#toTarget(() => this.#link.frame(this, frame))
     return true
   }
