@@ -154,10 +154,10 @@ export class TopicFollower implements Component {
     this.#forgetRetry(name)
     const cancel = new AbortController()
     this.#retries.set(name, { waitMs, cancel })
-    this.#ports.clock.sleep(waitMs, cancel.signal).then(
-      () => this.#settle([name]),
-      () => {},
-    )
+    void this.#ports.clock.sleep(waitMs, cancel.signal).then(() => {
+      // A clock's sleep resolves when it is cancelled, too.
+      if (!cancel.signal.aborted) this.#settle([name])
+    })
   }
 
   #forgetRetry(name: string): void {
