@@ -34,6 +34,7 @@ import { currentPaths, type InboundLink, inboundLinks } from './wiring/inbound-l
 import { Members } from './wiring/members.ts'
 import { MAX_IN_FLIGHT_BYTES, memoryBoundBytes } from './wiring/memory.ts'
 import { IngestTelemetry } from './wiring/observe.ts'
+import { EgressTelemetry } from './wiring/observe-egress.ts'
 import { applyPause, operator } from './wiring/operator.ts'
 import { relayPositions, servedTopics } from './wiring/serving.ts'
 import { openSharedState, type SharedState } from './wiring/shared-state.ts'
@@ -212,6 +213,7 @@ function serveToPeers(
     relayPositions: relayPositions(config, (origin, topic, partition) => progress.positionOf(origin, topic, partition)),
     maxBatchBytes: config.flow.maxBatchBytes,
     clock,
+    observer: new EgressTelemetry(telemetry.registry),
     log: telemetry.logger.child('egress'),
   })
   return replicationServer({

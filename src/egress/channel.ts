@@ -35,6 +35,13 @@ export interface ChannelStart {
   readonly relayed: boolean
 }
 
+export interface ChannelFrame {
+  readonly frame: FrameMessage
+  readonly bytes: number
+  readonly records: number
+  readonly written: () => void
+}
+
 /**
  * One open partition of a session: what was fetched and waits to be sent, and how far the peer was told. What waits can
  * be let go at any time and fetched again, since only what was cut has been promised.
@@ -51,6 +58,7 @@ export class Channel implements ReaderEvents {
   readonly #start: ChannelStart
   readonly #host: ChannelHost
   readonly #scan: Scan
+  readonly #scanned: () => void
   readonly #queue: Chunk[] = []
   #queuedBytes = 0
   #reader: ReaderHandle | undefined
@@ -72,13 +80,15 @@ export class Channel implements ReaderEvents {
   #ending: Refusal | undefined
   #closed = false
 
-  constructor(start: ChannelStart, scan: Scan, host: ChannelHost) {
+  /** `scanned` is called after each response that was scanned. */
+  constructor(start: ChannelStart, scan: Scan, host: ChannelHost, scanned: () => void) {
     this.id = start.channel
     this.lane = start.lane
     this.topicName = start.topicName
     this.place = start.place
     this.#start = start
     this.#scan = scan
+    this.#scanned = scanned
     this.#host = host
     this.#sentNext = start.position
     this.#covered = start.position
@@ -127,11 +137,9 @@ export class Channel implements ReaderEvents {
   }
 
   /** Next frame of at most `maxBytes`, or of one batch. Only when `sendable`. */
-  cut(maxBytes: number): { readonly frame: FrameMessage; readonly bytes: number; readonly written: () => void } {
-    const { batches, next, leaderEpoch, relayed, bytes, localNext, localEpoch, written } = cutFrame(
-      this.#queue,
-      maxBytes,
-    )
+  cut(maxBytes: number): ChannelFrame {
+    const cut = cutFrame(this.#queue, maxBytes)
+    const { batches, next, leaderEpoch, relayed, bytes, records, localNext, localEpoch, written } = cut
     const from = this.#sentNext
     this.#queuedBytes -= bytes
     this.#sentNext = next
@@ -143,6 +151,7 @@ export class Channel implements ReaderEvents {
     return {
       frame: { channel, from, next, leaderEpoch, highWatermark, sourceTimeMs, batches, relayed, gap: false },
       bytes,
+      records,
       written,
     }
   }
@@ -159,7 +168,8 @@ export class Channel implements ReaderEvents {
     if (!moved && !again) return undefined
     this.#sentNext = this.#covered
     const highWatermark = this.#toldHighWatermark(this.#covered)
-    return { channel: this.id, next: this.#covered, highWatermark, sourceTimeMs: this.#host.nowMs() }
+    const leaderEpoch = this.#fetchEpoch
+    return { channel: this.id, next: this.#covered, leaderEpoch, highWatermark, sourceTimeMs: this.#host.nowMs() }
   }
 
   /** Asks for the next response where there is room for it. */
@@ -193,6 +203,7 @@ export class Channel implements ReaderEvents {
 
   #take(fetched: FetchedBatches, fetchedFrom: number): void {
     const scanned = this.#scan(fetched, fetchedFrom, this.#covered)
+    this.#scanned()
     if (scanned.kind === 'ask-registry') {
       this.#askRegistry(fetched, fetchedFrom, scanned.producerIds)
       return

@@ -1,3 +1,4 @@
+import { recordCountOf } from '../record/batch.ts'
 import type { CommittedScan } from '../record/committed-scan.ts'
 import type { FrameMessage } from '../route/pull.ts'
 
@@ -72,6 +73,7 @@ export function dropReference(chunk: Chunk): void {
 /** What a cut frame says; the channel adds the rest. */
 export type CutFrame = Pick<FrameMessage, 'batches' | 'next' | 'leaderEpoch' | 'relayed'> & {
   readonly bytes: number
+  readonly records: number
   readonly localNext: number
   readonly localEpoch: number
   /** To be called once, when the bytes are on their way. */
@@ -87,6 +89,7 @@ export function cutFrame(queue: Chunk[], maxBytes: number): CutFrame {
   const cutFrom: Chunk[] = []
   const { relayed } = queue[0]!
   let bytes = 0
+  let recordCount = 0
   let next = 0
   let leaderEpoch = -1
   let localNext = 0
@@ -96,6 +99,7 @@ export function cutFrame(queue: Chunk[], maxBytes: number): CutFrame {
     const before = chunk.at
     bytes = cutFromChunk(chunk, maxBytes, bytes, batches)
     if (chunk.at > before) {
+      recordCount += recordsBetween(chunk, before, chunk.at)
       chunk.references++
       cutFrom.push(chunk)
       next = chunk.nexts[chunk.at - 1]!
@@ -108,7 +112,13 @@ export function cutFrame(queue: Chunk[], maxBytes: number): CutFrame {
     dropReference(chunk)
   }
   const written = () => cutFrom.forEach(dropReference)
-  return { batches, next, leaderEpoch, relayed, bytes, localNext, localEpoch, written }
+  return { batches, next, leaderEpoch, relayed, bytes, records: recordCount, localNext, localEpoch, written }
+}
+
+function recordsBetween({ records, starts }: Chunk, from: number, to: number): number {
+  let count = 0
+  for (let index = from; index < to; index++) count += recordCountOf(records, starts[index]!)
+  return count
 }
 
 function cutFromChunk(chunk: Chunk, maxBytes: number, taken: number, batches: Buffer[]): number {

@@ -5,6 +5,7 @@ import type { PeerIdentity } from '../route/pull.ts'
 import { DEFAULT_MAX_BATCH_BYTES } from './limits.ts'
 import { OriginDecisions } from './origin-decisions.ts'
 import type {
+  EgressObserver,
   EgressTopics,
   FrameSink,
   LogLookups,
@@ -37,6 +38,7 @@ export interface EgressOptions {
   readonly relayPositions: RelayPositions
   readonly maxBatchBytes?: number
   readonly clock: Clock
+  readonly observer: EgressObserver
   readonly log: EgressLog
 }
 
@@ -47,6 +49,7 @@ export interface EgressWorld {
   readonly decisions: OriginDecisions
   readonly topics: EgressTopics
   readonly clock: Clock
+  readonly observer: EgressObserver
   readonly log: EgressLog
   gone(session: EgressSession): void
 }
@@ -71,20 +74,22 @@ export interface Egress extends SourceSide {
 export function openEgress(options: EgressOptions): Egress {
   const sessions = new Set<EgressSession>()
   const decisions = new OriginDecisions(options.registry, clusterHash(options.clusterId))
-  const { openReader, registry, topics, clock, log } = options
+  const { openReader, registry, topics, clock, observer, log } = options
   const world: EgressWorld = {
     openReader,
     registry,
     decisions,
     topics,
     clock,
+    observer,
     log,
     gone: session => sessions.delete(session),
   }
   const direct: LinkKind = {
     relayed: false,
     resolve: (request, topic) => resolveDirect(request, topic, options.lookups),
-    scan: (_topic, _partition, place) => directScan(decisions, place, options.maxBatchBytes ?? DEFAULT_MAX_BATCH_BYTES),
+    scan: (_topic, _partition, place, passedOver) =>
+      directScan(decisions, place, options.maxBatchBytes ?? DEFAULT_MAX_BATCH_BYTES, passedOver),
   }
   return {
     accept(peer: PeerIdentity, origin: string, sink: FrameSink): SourceSession {

@@ -67,5 +67,15 @@ export interface RelayPositions {
   next(origin: string, topic: string, partition: number): number | undefined
 }
 
+/** Why records that were read do not cross: `foreign` are another origin's, `repeated` what the peer has already. */
+export type PassedOverReason = 'aborted' | 'control' | 'foreign' | 'repeated'
+
+/** Measurements that leave egress, per response or frame. All calls are quick. */
+export interface EgressObserver {
+  passedOver(origin: string, peer: string, reason: PassedOverReason, records: number): void
+  /** One frame. `topic` is the name at the origin. */
+  sent(origin: string, peer: string, topic: string, records: number, batchBytes: number): void
+}
+
 /** What goes to a peer, as `link/` takes it: see there (`FrameSink`). */
 export type { FrameSink, SourceSession, SourceSide } from '../link/ports.ts'

@@ -7,6 +7,7 @@ import { addBatch, type Chunk, chunkOf } from './chunk.ts'
 import type { EgressOptions } from './egress.ts'
 import { DEFAULT_MAX_BATCH_BYTES } from './limits.ts'
 import type { OriginDecisions } from './origin-decisions.ts'
+import type { PassedOver } from './passed-over.ts'
 import type { OfferedTopic } from './ports.ts'
 import { resolveRelay } from './relay-search.ts'
 import { endFor, type Scan, type ScanEnd, tooLargeEnd } from './scan.ts'
@@ -21,7 +22,8 @@ export function relayLink(origin: string, decisions: OriginDecisions, options: E
   return {
     relayed: true,
     resolve: (request, topic) => resolveRelay(request, topic, origin, options),
-    scan: (topic, partition, place) => relayScan({ origin, topic, partition, place, maxBatchBytes }, decisions),
+    scan: (topic, partition, place, passedOver) =>
+      relayScan({ origin, topic, partition, place, maxBatchBytes }, decisions, passedOver),
   }
 }
 
@@ -38,7 +40,7 @@ interface RelayPlace {
  * below is trimmed by the target); one that lies wholly below is left out; one that begins above is a hole, which a
  * relay may not declare: only the origin knows what was there.
  */
-function relayScan(at: RelayPlace, decisions: OriginDecisions): Scan {
+function relayScan(at: RelayPlace, decisions: OriginDecisions, passedOver: PassedOver): Scan {
   return (fetched, fetchedFrom, covered) => {
     const scan = new CommittedScan(fetched.records, fetched.abortedTransactions, fetchedFrom)
     const chunk = chunkOf(fetched.records, true, () => fetched.release())
@@ -55,10 +57,11 @@ function relayScan(at: RelayPlace, decisions: OriginDecisions): Scan {
             end = { reason: 'registry-broken', message: `${at.place}: ${verdict.why}` }
           else if (verdict.kind === 'replica' && writes(verdict, at)) {
             const kept = keep(chunk, scan, fetched, at, next)
-            if (typeof kept === 'number') next = kept
-            else end = kept
-          }
-        }
+            if (typeof kept !== 'number') end = kept
+            else if (kept > next) next = kept
+            else passedOver.count(scan, fetched.records, 'repeated')
+          } else passedOver.count(scan, fetched.records, 'foreign')
+        } else if (scan.kind !== 'empty') passedOver.count(scan, fetched.records, scan.kind)
         if (end !== undefined) break
         leaderEpoch = scan.leaderEpoch
       }

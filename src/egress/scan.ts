@@ -5,6 +5,7 @@ import { CommittedScan } from '../record/committed-scan.ts'
 import type { CloseReason } from '../route/pull.ts'
 import { addBatch, type Chunk, chunkOf, coverOn } from './chunk.ts'
 import type { OriginDecisions } from './origin-decisions.ts'
+import type { PassedOver } from './passed-over.ts'
 
 /** Why a channel cannot go on behind what was scanned. */
 export interface ScanEnd {
@@ -31,9 +32,14 @@ export type Scan = (fetched: FetchedBatches, fetchedFrom: number, covered: numbe
 
 /**
  * The direct link: everything that was produced here, committed and not corrupt. What must not cross only advances the
- * covered range. `place` names the partition in errors.
+ * covered range, and is counted. `place` names the partition in errors.
  */
-export function directScan(decisions: OriginDecisions, place: string, maxBatchBytes: number): Scan {
+export function directScan(
+  decisions: OriginDecisions,
+  place: string,
+  maxBatchBytes: number,
+  passedOver: PassedOver,
+): Scan {
   return (fetched, fetchedFrom) => {
     const { records } = fetched
     const scan = new CommittedScan(records, fetched.abortedTransactions, fetchedFrom)
@@ -49,7 +55,8 @@ export function directScan(decisions: OriginDecisions, place: string, maxBatchBy
           if (verdict.kind === 'ask-registry') unknown.add(scan.producerId)
           else if (verdict.kind === 'broken') end = { reason: 'registry-broken', message: `${place}: ${verdict.why}` }
           else if (verdict.kind === 'local') end = keep(chunk, scan, records, place, maxBatchBytes)
-        }
+          else passedOver.count(scan, records, 'foreign')
+        } else if (scan.kind !== 'empty') passedOver.count(scan, records, scan.kind)
         if (end !== undefined) break
         covered = scan.nextOffset
         leaderEpoch = scan.leaderEpoch

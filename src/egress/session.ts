@@ -14,6 +14,7 @@ import {
   WAITING_TOLD_CHANNELS,
   WAITING_TOLD_EVERY_MS,
 } from './limits.ts'
+import { PassedOver } from './passed-over.ts'
 import type { FrameSink, OfferedTopic, SourceSession, TopicOffer } from './ports.ts'
 import { findTopic, type Refusal, type Resolved } from './resolve-start.ts'
 import type { Scan } from './scan.ts'
@@ -22,7 +23,7 @@ import type { Scan } from './scan.ts'
 export interface LinkKind {
   readonly relayed: boolean
   resolve(request: OpenRequest, topic: OfferedTopic): Promise<Resolved>
-  scan(topic: OfferedTopic, partition: number, place: string): Scan
+  scan(topic: OfferedTopic, partition: number, place: string, passedOver: PassedOver): Scan
 }
 
 /** One peer fetching one link: its channels, their credit, and whose turn it is. */
@@ -212,7 +213,10 @@ export class EgressSession implements SourceSession, ChannelHost {
       fetchEpoch: fetch.leaderEpoch,
       relayed: this.#kind.relayed,
     }
-    const channel = new Channel(start, this.#kind.scan(topic, partition, place), this)
+    const passedOver = new PassedOver()
+    const channel = new Channel(start, this.#kind.scan(topic, partition, place, passedOver), this, () =>
+      passedOver.tell(this.#world.observer, this.origin, this.peer.dc),
+    )
     this.#channels.set(id, channel)
     this.#ofLane(lane).add(channel)
     this.#sink.opened({ channel: id, topicId: topic.topicId, position, logStart, highWatermark })
@@ -239,10 +243,11 @@ export class EgressSession implements SourceSession, ChannelHost {
   }
 
   #send(channel: Channel): void {
-    const { lane } = channel
-    const { frame, bytes, written } = channel.cut(Math.min(FRAME_BYTES, this.#credit.availableBytes(lane)))
+    const { lane, topicName } = channel
+    const { frame, bytes, records, written } = channel.cut(Math.min(FRAME_BYTES, this.#credit.availableBytes(lane)))
     this.#credit.use(lane, bytes)
     charge(channel, bytes)
+    this.#world.observer.sent(this.origin, this.peer.dc, topicName, records, bytes)
     this.#sinkFull = !this.#sink.frame(frame, written)
     this.ready(channel)
     channel.wantMore()

@@ -32,7 +32,7 @@ describe('the direct link', () => {
     expect(next).toBe(14)
   })
 
-  test('filters aborted transactions and markers, and covers them', async () => {
+  test('filters aborted transactions and markers, covers and counts them', async () => {
     const topic = await bench.topic()
     const first = await bench.producer(topic, 'transactional')
     const second = await bench.producer(topic, 'transactional')
@@ -43,9 +43,12 @@ describe('the direct link', () => {
     await first.appender.append(numbered(2, 2))
     await second.end(false)
     await first.end(true)
+    bench.counts.clear()
     const peer = bench.open(topic, { kind: 'earliest' })
     await eventually(() => expect(peer.keys).toEqual(range(0, 4)))
     await eventually(async () => expect(peer.next()).toBe(10))
+    // Each producer began with a fence's marker.
+    expect(Object.fromEntries(bench.counts)).toEqual({ sent: 4, aborted: 2, control: 4 })
   })
 
   test('says that it is alive while an open transaction holds the records back', async () => {
@@ -70,10 +73,12 @@ describe('the direct link', () => {
     await app.appender.append(numbered(0, 2))
     await writer.appender.append(replicaBatch(writer.producerId, 4, 8))
     const before = bench.registry.catchUps
+    bench.counts.clear()
     const peer = bench.open(topic, { kind: 'earliest' })
     await eventually(() => expect(peer.next()).toBe(12))
     expect(peer.keys).toEqual(range(0, 2))
     expect(bench.registry.catchUps).toBe(before + 1)
+    expect(Object.fromEntries(bench.counts), 'once, though read twice').toEqual({ sent: 2, foreign: 8, control: 2 })
   })
 
   test('a record with copied provenance is local', async () => {
@@ -238,11 +243,13 @@ describe('a relay', () => {
     await put(1_000, 1_004)
     await app.appender.append(numbered(0, 7))
     await put(1_004, 1_010, originKeys(1_004, 1_007))
+    bench.counts.clear()
     const peer = bench.open(topic, { kind: 'earliest' }, {}, 'ap')
     await eventually(() => expect(peer.keys).toEqual([...originKeys(1_000, 1_007)]))
     expect(peer.openedMessages).toMatchObject([{ position: 1_000, topicId: ORIGIN_TOPIC_ID }])
     expect(peer.frames.every(frame => frame.relayed)).toBe(true)
     expect(peer.next()).toBe(1_010)
+    expect(Object.fromEntries(bench.counts)).toMatchObject({ sent: 7, foreign: 7 })
     await put(1_010, 1_012)
     await eventually(() => expect(peer.next()).toBe(1_012))
     expect(peer.frames.at(-1)).toMatchObject({ from: 1_010, leaderEpoch: 3, highWatermark: 1_012 })
@@ -290,9 +297,11 @@ describe('a relay', () => {
     await put(0, 10)
     await put(4, 8)
     await put(6, 14)
+    bench.counts.clear()
     const peer = bench.open(topic, position(0), {}, 'ap')
     await eventually(() => expect(peer.next()).toBe(14))
     expect(peer.keys).toEqual([...originKeys(0, 10), ...originKeys(6, 14)])
+    expect(Object.fromEntries(bench.counts)).toMatchObject({ sent: 18, repeated: 4 })
     let next = 0
     for (const frame of peer.frames) {
       expect(frame.from).toBe(next)

@@ -101,6 +101,8 @@ export class EgressBench {
   readonly offered = new Map<string, OfferedTopic>()
   readonly relayed = new Map<string, OfferedTopic>()
   relayNext: number | undefined
+  /** Records by `sent` and by the reason why they were not, as operators see them. */
+  readonly counts = new Map<string, number>()
   readonly #listeners = new Set<() => void>()
   #topics = 0
   #readers = 0
@@ -130,8 +132,16 @@ export class EgressBench {
       },
       relayPositions: { next: () => this.relayNext },
       clock: wallClock,
+      observer: {
+        passedOver: (_origin, _peer, reason, records) => this.#count(reason, records),
+        sent: (_origin, _peer, _topic, records) => this.#count('sent', records),
+      },
       log: new Log(),
     })
+  }
+
+  #count(what: string, records: number): void {
+    this.counts.set(what, (this.counts.get(what) ?? 0) + records)
   }
 
   static async start(): Promise<EgressBench> {

@@ -21,9 +21,9 @@ describe('frames are cut', () => {
   test('from neighbours in one piece, around what does not cross', () => {
     const batches = [local(0), local(1), foreign(2), local(3), foreign(4)]
     const queue = [scanned(batches)]
-    const { batches: runs, next, localNext, bytes } = cutFrame(queue, 10_000)
+    const { batches: runs, next, localNext, bytes, records } = cutFrame(queue, 10_000)
     expect(runs).toEqual([Buffer.concat([batches[0]!, batches[1]!]), batches[3]])
-    expect({ next, localNext, bytes }).toEqual({ next: 5, localNext: 5, bytes: 300 })
+    expect({ next, localNext, bytes, records }).toEqual({ next: 5, localNext: 5, bytes: 300, records: 3 })
     expect(queue).toEqual([])
   })
 
