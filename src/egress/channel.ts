@@ -168,7 +168,8 @@ export class Channel implements ReaderEvents {
     if (!moved && !again) return undefined
     this.#sentNext = this.#covered
     const highWatermark = this.#toldHighWatermark(this.#covered)
-    const leaderEpoch = this.#fetchEpoch
+    // A relay's log has leader epochs of its own, which say nothing about the origin's.
+    const leaderEpoch = this.#start.relayed ? -1 : this.#fetchEpoch
     return { channel: this.id, next: this.#covered, leaderEpoch, highWatermark, sourceTimeMs: this.#host.nowMs() }
   }
 
