@@ -53,13 +53,7 @@ export async function fence(
     await registry.catchUp()
     const generation = registry.generationOf(partition.origin, partition.topic, partition.partition)
     const id = transactionalId({ ...partition, generation })
-    const nextGeneration = () =>
-      registry.setGeneration(partition.origin, partition.topic, partition.partition, generation + 1)
     const identity = await claimIdentity(partition, id, generation, ports)
-    if (!identity) {
-      await nextGeneration()
-      continue
-    }
     const targetTopicId = await target.topicId(partition.topic)
     if (!targetTopicId) throw new KafkaFailure('retriable', 'UNKNOWN_TOPIC_OR_PARTITION', `${partition.topic} is gone`)
     const fenced = [partition, ...also]
@@ -72,29 +66,21 @@ export async function fence(
     if (identity.producerEpoch < EPOCH_RETIRE)
       return { transactionalId: id, identity, generation, markerOffset: marker!.offset, targetTopicId }
     // F12: a wrapped epoch would bring a new producerId that does not fence this one.
-    await nextGeneration()
+    await registry.setGeneration(partition.origin, partition.topic, partition.partition, generation + 1)
   }
 }
 
-/**
- * T1: the next epoch of our producerId, registered before anything is written under it. undefined: the coordinator has
- * forgotten the id (F10). Under the same id it would give a producerId that does not fence the old one, and whose epochs
- * start again below those of older checkpoints; so a forgotten id is never used again.
- */
+/** T1: the next epoch of our producerId, registered before anything is written under it. */
 async function claimIdentity(
   partition: LinkPartition,
   id: string,
   generation: number,
   ports: FencePorts,
-): Promise<ProducerIdentity | undefined> {
+): Promise<ProducerIdentity> {
   const { target, registry } = ports
-  const known = registry
-    .writersOf(partition.origin, partition.topic, partition.partition)
-    .filter(writer => writer.generation === generation)
-  if (known.length > 0 && (await target.describeTransaction(id)) === undefined) {
-    await nobodyElseFor(ports, id)
-    return undefined
-  }
+  const known = writersOf(registry, partition, generation)
+  if (known.length > 0 && (await target.describeTransaction(id)) === undefined)
+    throw new KafkaFailure('retriable', 'TRANSACTIONAL_ID_FORGOTTEN', `the coordinator has forgotten ${id}`)
   const identity = await target.initProducerId(id, TRANSACTION_TIMEOUT_MS)
   if (known.some(writer => writer.producerId === identity.producerId)) return identity
   if (known.length > 0) throw unexpectedProducerId(partition, id)
@@ -102,11 +88,32 @@ async function claimIdentity(
   return identity
 }
 
-/** Nothing fences the writer of a forgotten id: whoever else may own the lane must be gone, so a whole session time-out passes. */
-async function nobodyElseFor(ports: FencePorts, id: string): Promise<void> {
-  await ports.clock.sleep(ports.sessionTimeoutMs)
-  if (!ports.isOwner()) throw new KafkaFailure('fenced', 'LANE_LOST', `${id}: another node owns the lane by now`)
+function writersOf(registry: WriterRegistry, { origin, topic, partition }: LinkPartition, generation: number) {
+  return registry.writersOf(origin, topic, partition).filter(writer => writer.generation === generation)
 }
+
+/**
+ * A transactional.id that the coordinator has forgotten (F10) is never used again: under it comes a producerId that does
+ * not fence the old one, and whose epochs start again below those of older checkpoints. Nothing fences the old writer
+ * either, so whoever else may own the lane must be gone: a whole session time-out passes first. Nothing to do is the rule.
+ */
+export async function retireForgotten(partition: LinkPartition, ports: FencePorts): Promise<void> {
+  const { target, registry, clock } = ports
+  const { origin, topic, partition: number } = partition
+  await registry.catchUp()
+  const generation = registry.generationOf(origin, topic, number)
+  const id = transactionalId({ ...partition, generation })
+  if (writersOf(registry, partition, generation).length === 0) return
+  if ((await target.describeTransaction(id)) !== undefined) return
+  const endMs = clock.monotonicMs() + ports.sessionTimeoutMs
+  while (clock.monotonicMs() < endMs) {
+    if (!ports.isOwner()) throw new KafkaFailure('fenced', 'LANE_LOST', `${id}: the lane is not ours any more`)
+    await clock.sleep(OWNER_LOOK_MS)
+  }
+  await registry.setGeneration(origin, topic, number, generation + 1)
+}
+
+const OWNER_LOOK_MS = 250
 
 function unexpectedProducerId(partition: LinkPartition, id: string): GatewayError {
   return new GatewayError(

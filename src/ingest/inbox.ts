@@ -18,6 +18,8 @@ export type Accepted =
 /** Work for one target batch, cut from the front of the inbox. */
 export interface Cut {
   readonly batches: readonly Buffer[]
+  /** Records below were taken before, or lie in a declared gap. */
+  readonly from: number
   readonly next: number
   readonly leaderEpoch: number
   readonly gap: boolean
@@ -41,7 +43,7 @@ export function accept(inbox: Inbox, frame: FrameMessage): Accepted {
       `a frame covers from origin offset ${frame.from}, but ${inbox.receivedNext} is next: records would be skipped`,
     )
   if (frame.next <= inbox.receivedNext) return { kind: 'repeated' }
-  inbox.frames.push(frame)
+  inbox.frames.push(frame.from < inbox.receivedNext ? { ...frame, from: inbox.receivedNext } : frame)
   const bufferedBytes = inbox.bufferedBytes + wireBytes(frame)
   return { kind: 'taken', inbox: { frames: inbox.frames, receivedNext: frame.next, bufferedBytes } }
 }
@@ -88,7 +90,10 @@ export function cut(
     break
   }
   const rest = { ...inbox, bufferedBytes: inbox.bufferedBytes - bytes }
-  return { inbox: rest, cut: { batches, next, leaderEpoch, gap, relayed: first.relayed, wireBytes: bytes } }
+  return {
+    inbox: rest,
+    cut: { batches, from: first.from, next, leaderEpoch, gap, relayed: first.relayed, wireBytes: bytes },
+  }
 }
 
 function wholeFrame(frame: FrameMessage, roomBytes: number): number {

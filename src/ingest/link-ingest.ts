@@ -51,8 +51,7 @@ export interface LinkIngestPorts extends Omit<WriterPorts, 'giveBack'> {
 
 interface OpenChannel {
   readonly lane: number
-  /** Undefined once closed from our side: what still comes is only counted. */
-  writer: PartitionWriter | undefined
+  readonly writer: PartitionWriter
 }
 
 /**
@@ -83,8 +82,13 @@ export class LinkIngest {
 
   // ---- what this node is to write ---------------------------------------------------------------------------------
 
+  /** Also when something of a known topic changed: its writers begin anew by what holds now. */
   ready(topic: ReadyTopic): void {
+    const before = this.#topics.get(topic.topic)
     this.#topics.set(topic.topic, topic)
+    if (before && writesOtherwise(before, topic)) {
+      for (const [key, writer] of this.#writers) if (writer.spec.topic === topic.topic) this.#leave(key, writer)
+    }
     this.#reconcile()
   }
 
@@ -201,8 +205,7 @@ export class LinkIngest {
     this.#moved()
     const bytes = wireBytes(message)
     this.#credits.set(channel.lane, received(this.#creditOf(channel.lane), bytes))
-    if (channel.writer) channel.writer.feed.onFrame(message)
-    else this.#giveBack(channel.lane, bytes)
+    channel.writer.feed.onFrame(message)
   }
 
   progress(session: Session, message: ProgressMessage): void {
@@ -211,8 +214,7 @@ export class LinkIngest {
 
   closed(session: Session, message: ClosedMessage): void {
     const writer = this.#writerOf(session, message.channel)
-    const channel = this.#channels.get(message.channel)
-    if (channel) channel.writer = undefined
+    this.#channels.delete(message.channel)
     writer?.feed.onClosed(message, writer.standing)
   }
 
@@ -241,9 +243,8 @@ export class LinkIngest {
     let current: number | undefined
     const close = () => {
       if (current === undefined || session !== this.#session) return
-      const channel = this.#channels.get(current)
-      if (channel?.writer) session.close(current)
-      if (channel) channel.writer = undefined
+      // What still comes for it is dropped, and its credit given back, by the session.
+      if (this.#channels.delete(current)) session.close(current)
       current = undefined
     }
     return {
@@ -321,4 +322,15 @@ export class LinkIngest {
       waitingFor: feed.waitingFor,
     }))
   }
+}
+
+/** Partitions that are only more of them need nothing: their writers are added. */
+function writesOtherwise(before: ReadyTopic, now: ReadyTopic): boolean {
+  const { compacted, maxMessageBytes, originTopic, policy } = before
+  return (
+    compacted !== now.compacted ||
+    maxMessageBytes !== now.maxMessageBytes ||
+    originTopic !== now.originTopic ||
+    JSON.stringify(policy) !== JSON.stringify(now.policy)
+  )
 }

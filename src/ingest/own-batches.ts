@@ -1,4 +1,5 @@
 import { GatewayError } from '../errors.ts'
+import { KafkaFailure } from '../kafka/failure.ts'
 import type { TopicPartition } from '../kafka/types.ts'
 import {
   baseOffsetOf,
@@ -13,6 +14,10 @@ import type { PositionHeader } from '../record/position.ts'
 import { lastRecord, positionOf } from '../record/records.ts'
 import { SCAN_READ_BYTES } from './limits.ts'
 import type { TargetLog } from './ports.ts'
+
+const READ_WAIT_MS = 1_000
+/** Each waits READ_WAIT_MS: a leader that does not show what is in its log by then is a doubt. */
+const EMPTY_READS_MAX = 10
 
 /** One batch that this link wrote, as read back from the target log. */
 export interface OwnBatch {
@@ -57,7 +62,10 @@ export function isCommitMarker(batch: Buffer): boolean {
   return key != null && key.length >= 4 && key.readInt16BE(2) === 1
 }
 
-/** Reads [from, to) of the target log and keeps what was written under one of `ownProducerIds`. */
+/**
+ * Reads all of [from, to) of the target log and keeps what was written under one of `ownProducerIds`. Rejects with
+ * KafkaFailure `ambiguous` when a leader does not show the end of it: a new one may lag behind for a moment.
+ */
 export async function scanOwn(
   target: TargetLog,
   partition: TopicPartition,
@@ -69,8 +77,9 @@ export async function scanOwn(
   const markers: OwnMarker[] = []
   const open = new Map<number, OwnBatch[]>()
   let offset = from
+  let emptyReads = 0
   while (offset < to) {
-    const fetched = await target.read(partition, offset, SCAN_READ_BYTES, 1_000)
+    const fetched = await target.read(partition, offset, SCAN_READ_BYTES, READ_WAIT_MS)
     const before = offset
     try {
       for (const { batch, baseOffset, nextOffset } of walk(fetched.records)) {
@@ -94,29 +103,41 @@ export async function scanOwn(
     } finally {
       fetched.release()
     }
-    if (offset === before && fetched.highWatermark <= offset) break
+    // ✱ What lies below `to` is known to be in the log: a leader that does not show it yet says nothing about it.
+    emptyReads = offset === before ? emptyReads + 1 : 0
+    if (emptyReads >= EMPTY_READS_MAX) throw notShown(partition, offset, to)
   }
   return { committed, markers }
 }
 
-/** The batch of ours that begins exactly at `offset`; undefined when something else, or nothing, is there. */
+function notShown(partition: TopicPartition, offset: number, to: number): KafkaFailure {
+  const where = `${partition.topic}-${partition.partition}`
+  return new KafkaFailure('ambiguous', 'LOG_BEHIND', `${where} shows nothing from ${offset}, it reached ${to}`)
+}
+
+/**
+ * The batch of ours that begins exactly at `offset`; undefined when something else is there. `offset` is below the end of
+ * the log; rejects with KafkaFailure `ambiguous` when the leader does not show it.
+ */
 export async function ownBatchAt(
   target: TargetLog,
   partition: TopicPartition,
   offset: number,
   ownProducerIds: ReadonlySet<number>,
 ): Promise<OwnBatch | undefined> {
-  const fetched = await target.read(partition, offset, 1, 1_000)
-  try {
-    for (const { batch, baseOffset, nextOffset } of walk(fetched.records)) {
-      const id = producerIdOf(batch)
-      if (baseOffset !== offset || !ownProducerIds.has(id) || isControl(batch)) return undefined
-      return readOwn(batch, id, baseOffset, nextOffset)
+  for (let reads = 0; reads < EMPTY_READS_MAX; reads++) {
+    const fetched = await target.read(partition, offset, 1, READ_WAIT_MS)
+    try {
+      for (const { batch, baseOffset, nextOffset } of walk(fetched.records)) {
+        const id = producerIdOf(batch)
+        if (baseOffset !== offset || !ownProducerIds.has(id) || isControl(batch)) return undefined
+        return readOwn(batch, id, baseOffset, nextOffset)
+      }
+    } finally {
+      fetched.release()
     }
-    return undefined
-  } finally {
-    fetched.release()
   }
+  throw notShown(partition, offset, offset + 1)
 }
 
 /** Undefined when compaction left the batch without its last record: then it says nothing (2.5). */

@@ -35,6 +35,8 @@ export type WriterState =
 
 /** A second record over the limit in a batch this small cannot be split away any more. */
 const SMALLEST_SPLIT_BYTES = 1024
+/** How soon a lane that is confirmed again goes on. */
+const OWNER_POLL_MS = 250
 /** Data is old when its time is further back than this part of `producer.id.expiration.ms` (exactly-once.md 2.2). */
 const OLD_DATA_SHARE = 4
 
@@ -53,6 +55,8 @@ export class PartitionWriter implements RunPartition {
   readonly #ports: WriterPorts
   readonly #policy: PartitionPolicy
   readonly #wakeup = new Wakeup()
+  /** One function for good: whoever keeps wakers keeps one of ours. */
+  readonly #wakeMe = () => this.wake()
   readonly #upkeep: Upkeep
   readonly #pacing: CheckpointPace
   #state: WriterState = { kind: 'waiting', why: 'its turn' }
@@ -95,7 +99,7 @@ export class PartitionWriter implements RunPartition {
   // ---- life -----------------------------------------------------------------------------------------------------
 
   start(): void {
-    this.#life ??= this.#live()
+    this.#life ??= this.#lived()
   }
 
   /** Resolves when what was in flight is known and a last checkpoint is saved, so that the next owner reads little. */
@@ -110,7 +114,7 @@ export class PartitionWriter implements RunPartition {
     if (this.#state.kind !== 'halted') return
     this.#asked = undefined
     this.#pace = unpaced
-    this.#life = this.#live()
+    this.#life = this.#lived()
   }
 
   /** Asks the present run to end; a stop is never taken back by something weaker. */
@@ -125,6 +129,15 @@ export class PartitionWriter implements RunPartition {
 
   get standing(): Standing {
     return this.#standing
+  }
+
+  /** Never rejects: a bug between two turns halts this partition and nothing else. */
+  async #lived(): Promise<void> {
+    try {
+      await this.#live()
+    } catch (bug) {
+      this.#halt(this.#internal(bug))
+    }
   }
 
   async #live(): Promise<void> {
@@ -149,7 +162,9 @@ export class PartitionWriter implements RunPartition {
   async #nextTurn(ranForMs: number): Promise<boolean> {
     for (;;) {
       if (this.#stopping()) return false
-      const waitMs = waitBeforeTakeoverMs(this.#pace, this.clock.monotonicMs())
+      // A lane that the group does not confirm begins nothing, so it is not paced either.
+      const ours = this.#ports.isOwner(this.spec.lane)
+      const waitMs = ours ? waitBeforeTakeoverMs(this.#pace, this.clock.monotonicMs()) : OWNER_POLL_MS
       if (waitMs === 0) break
       await this.#wakeup.wait(this.clock, waitMs)
     }
@@ -176,9 +191,13 @@ export class PartitionWriter implements RunPartition {
     } catch (failure) {
       if (failure instanceof GatewayError) return { kind: 'halt', error: failure }
       if (failure instanceof KafkaFailure) return { kind: 'doubt', cause: failure }
-      const message = `${this.#name()}: ${failure instanceof Error ? (failure.stack ?? failure.message) : String(failure)}`
-      return { kind: 'halt', error: new GatewayError('INTERNAL', 'partition', message, { cause: failure }) }
+      return { kind: 'halt', error: this.#internal(failure) }
     }
+  }
+
+  #internal(bug: unknown): GatewayError {
+    const what = bug instanceof Error ? (bug.stack ?? bug.message) : String(bug)
+    return new GatewayError('INTERNAL', 'partition', `${this.#name()}: ${what}`, { cause: bug })
   }
 
   async #takeOver(mode: WriteMode): Promise<Taken | RunEnd> {
@@ -268,12 +287,16 @@ export class PartitionWriter implements RunPartition {
     return this.clock.nowMs() - this.limits.producerIdExpirationMs / OLD_DATA_SHARE
   }
 
+  isOld(batch: TransformedBatch): boolean {
+    return batch.maxTimestampMs < this.#oldBeforeMs()
+  }
+
   bufferedBytes(): number {
     return this.feed.bufferedBytes
   }
 
   reserve(bytes: number): boolean {
-    return this.#ports.inFlight.reserve(bytes, () => this.wake())
+    return this.#ports.inFlight.reserve(bytes, this.#wakeMe)
   }
 
   unreserve(bytes: number): void {
@@ -287,7 +310,7 @@ export class PartitionWriter implements RunPartition {
   refusedAsTooLarge(batch: TransformedBatch): GatewayError | undefined {
     const { sizeBytes } = batch.ready
     if (batch.recordCount > 1 && sizeBytes > SMALLEST_SPLIT_BYTES) {
-      this.#maxBatchBytes = Math.floor(sizeBytes / 2)
+      this.#maxBatchBytes = Math.min(this.#maxBatchBytes, Math.floor(sizeBytes / 2))
       this.#log('info', 'target batches get smaller', { refusedBytes: sizeBytes, maxBatchBytes: this.#maxBatchBytes })
       return undefined
     }
@@ -313,7 +336,8 @@ export class PartitionWriter implements RunPartition {
 
   finished(cut: Cut): void {
     this.#unanswered = { cuts: this.#unanswered.cuts - 1, bytes: this.#unanswered.bytes - cut.wireBytes }
-    if (cut.next > this.#standing.position) this.#standing = { ...this.#standing, position: cut.next }
+    if (cut.next > this.#standing.position)
+      this.#standing = { ...this.#standing, position: cut.next, originLeaderEpoch: cut.leaderEpoch }
     this.observer.received(this.spec.origin, this.spec.topic, cut.wireBytes)
     this.feed.finished(cut)
   }
@@ -345,7 +369,7 @@ export class PartitionWriter implements RunPartition {
   #coverWhatWasEmpty(): void {
     const next = this.feed.receivedNext
     if (this.#unanswered.cuts > 0 || !this.feed.empty || next <= this.#standing.position) return
-    this.#standing = { ...this.#standing, position: next }
+    this.#standing = { ...this.#standing, position: next, originLeaderEpoch: this.feed.leaderEpoch }
     this.#pacing.moved(0)
   }
 

@@ -42,6 +42,8 @@ export interface RunPartition {
   cut(maxWireBytes: number, mode: WriteMode): Cut | undefined
   /** The front of the inbox needs the other mode. */
   otherModeNeeded(mode: WriteMode): string | undefined
+  /** Too old for a plain write (F9). */
+  isOld(batch: TransformedBatch): boolean
   bufferedBytes(): number
   /** Node-wide room for produce-ready bytes; false: `wait` wakes when there is. */
   reserve(bytes: number): boolean
@@ -96,6 +98,7 @@ export function splice(
   const result = transform({
     batches: cut.batches,
     from,
+    dropBelow: cut.from,
     next: cut.next,
     origin: part.spec.origin,
     stampMs: part.clock.nowMs(),
@@ -107,6 +110,7 @@ export function splice(
     clusterHash,
     maxHops: part.limits.maxReplicationHops,
     maxBatchBytes: part.maxBatchBytes,
+    maxLoneBatchBytes: part.spec.maxMessageBytes,
   })
   const { origin, topic } = part.spec
   if (result.droppedLoop > 0) part.observer.dropped(origin, topic, 'loop', result.droppedLoop)

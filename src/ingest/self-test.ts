@@ -8,6 +8,8 @@ import { DELIVERY_TIMEOUT_MS, TRANSACTION_TIMEOUT_MS } from './limits.ts'
 import { scanOwn } from './own-batches.ts'
 import type { TargetLog } from './ports.ts'
 
+const REFUSED_BY_BROKER: ReadonlySet<string> = new Set(['INVALID_PRODUCER_EPOCH', 'PRODUCER_FENCED'])
+
 /**
  * Shows on a scratch topic that the fence holds on this cluster (exactly-once.md 5): a batch of an older epoch that
  * comes after the marker must be refused. Rejects with GatewayError SELF_TEST_FAILED or ACL_MISSING; nothing runs on hope.
@@ -27,7 +29,7 @@ export async function selfTest(
     const current = await fenceScratch(target, clock, scratch, transactionalId)
     await expectRefused(appender, clock)
     const { endOffset } = await target.offsets(scratch)
-    const log = await scanOwn(target, scratch, current.marker, endOffset, new Set())
+    const log = await scanOwn(target, scratch, current.marker, endOffset, new Set([old.identity.producerId]))
     if (log.committed.length > 0) throw failed('an older epoch wrote behind the fence')
   } catch (error) {
     throw translated(error)
@@ -73,7 +75,8 @@ async function expectRefused(appender: PartitionAppender, clock: Clock): Promise
   try {
     await appender.append(note(clock))
   } catch (failure) {
-    if (failure instanceof KafkaFailure && failure.kind === 'fenced') return
+    // Anything else, also our own look at the producer state, would not show that the broker refuses.
+    if (failure instanceof KafkaFailure && REFUSED_BY_BROKER.has(failure.code)) return
     throw failure
   } finally {
     appender.close()

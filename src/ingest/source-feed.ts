@@ -64,6 +64,8 @@ export class SourceFeed {
   #wanted: { readonly start: 'policy' } | { readonly start: 'position'; readonly standing: Standing } | undefined
   #opened: OpenedMessage | undefined
   #inbox: Inbox = emptyInbox(0)
+  /** Origin leader epoch of what lies directly below `receivedNext`, -1 unknown: the source compares histories by it. */
+  #leaderEpoch = -1
   #reopen: { readonly atMs: number; readonly waitMs: number } | undefined
   #reopenWaitMs = REOPEN_FIRST_MS
   #highWatermark = -1
@@ -96,14 +98,14 @@ export class SourceFeed {
     const already = this.#wanted?.start === 'policy' && this.#opened?.position === standing.position
     this.#wanted = { start: 'position', standing }
     if (already) return
-    this.#clear(standing.position)
+    this.#clear(standing.position, standing.originLeaderEpoch)
     this.#openChannel()
   }
 
   /** Nothing is wanted any more; what is buffered is dropped and its credit given back. */
   letGo(): void {
     this.#channel?.close()
-    this.#clear(this.#inbox.receivedNext)
+    this.#clear(this.#inbox.receivedNext, this.#leaderEpoch)
     this.#wanted = undefined
     this.#opened = undefined
     this.#asking = false
@@ -161,6 +163,10 @@ export class SourceFeed {
     return this.#inbox.receivedNext
   }
 
+  get leaderEpoch(): number {
+    return this.#leaderEpoch
+  }
+
   get empty(): boolean {
     return this.#inbox.frames.length === 0
   }
@@ -190,7 +196,7 @@ export class SourceFeed {
     this.#reopenWaitMs = REOPEN_FIRST_MS
     this.#highWatermark = message.highWatermark
     // Frames of a first start may come before its checkpoint is durable: they wait in the inbox.
-    if (this.#wanted?.start === 'policy') this.#clear(message.position)
+    if (this.#wanted?.start === 'policy') this.#clear(message.position, -1)
     this.#opened = message
     this.#events.wake()
   }
@@ -201,8 +207,10 @@ export class SourceFeed {
     if (last) this.#lagMs = Math.max(0, message.sourceTimeMs - maxTimestampOf(last))
     try {
       const accepted = accept(this.#inbox, message)
-      if (accepted.kind === 'taken') this.#inbox = accepted.inbox
-      else this.#events.giveBack(wireBytes(message))
+      if (accepted.kind === 'taken') {
+        this.#inbox = accepted.inbox
+        this.#leaderEpoch = message.leaderEpoch
+      } else this.#events.giveBack(wireBytes(message))
     } catch (error) {
       this.#events.giveBack(wireBytes(message))
       this.#channel?.close()
@@ -214,21 +222,18 @@ export class SourceFeed {
   onProgress(message: ProgressMessage): void {
     this.#highWatermark = message.highWatermark
     if (message.next <= this.#inbox.receivedNext) return
-    const { channel, next, highWatermark, sourceTimeMs } = message
+    const { channel, next, highWatermark, sourceTimeMs, leaderEpoch } = message
     const from = this.#inbox.receivedNext
-    const frame = {
-      channel,
-      from,
-      next,
-      highWatermark,
-      sourceTimeMs,
-      leaderEpoch: -1,
-      batches: [],
-      relayed: false,
-      gap: false,
+    this.#leaderEpoch = leaderEpoch
+    const { frames, bufferedBytes } = this.#inbox
+    const last = frames.at(-1)
+    if (!last) this.#inbox = emptyInbox(next)
+    else if (last.batches.length === 0) frames[frames.length - 1] = { ...last, next, leaderEpoch }
+    else {
+      const coverage = { batches: [], relayed: last.relayed, gap: false }
+      frames.push({ channel, from, next, highWatermark, sourceTimeMs, leaderEpoch, ...coverage })
     }
-    if (this.empty) this.#inbox = emptyInbox(next)
-    else this.#inbox = { ...this.#inbox, receivedNext: next, frames: [...this.#inbox.frames, frame] }
+    this.#inbox = { frames: this.#inbox.frames, receivedNext: next, bufferedBytes: last ? bufferedBytes : 0 }
     this.#events.wake()
   }
 
@@ -237,13 +242,15 @@ export class SourceFeed {
     this.#asking = false
     const halting = HALTING[message.reason]
     if (message.reason === 'gap') return this.#gap(message, standing)
-    if (message.reason === 'topic-recreated') return this.#recreated(message)
+    if (message.reason === 'topic-recreated') return this.#recreated(message, standing)
     if (!halting) return this.#reopenLater(`${message.reason}: ${message.message}`)
     if (message.reason === 'truncated') this.#report('truncated', message.message, message.gapFrom, message.gapTo)
     this.#events.end({ kind: 'halt', error: this.#error(halting, message) })
   }
 
   #gap(message: ClosedMessage, standing: Standing): void {
+    // ✱ First what was received is written: a move would drop it, and the report would not name it.
+    if (standing.position < this.#inbox.receivedNext) return this.#reopenLater('what was received before the gap')
     const from = message.gapFrom ?? standing.position
     const to = message.gapTo ?? from
     this.#report('gap', `${this.#spec.origin} no longer has these records: ${message.message}`, from, to)
@@ -251,13 +258,14 @@ export class SourceFeed {
       return this.#events.end({ kind: 'halt', error: this.#error('PARTITION_GAP', message) })
     this.#events.end({
       kind: 'move',
-      to: now => ({ ...now, position: Math.max(now.position, to), gap: true }),
+      to: now => ({ ...now, position: Math.max(now.position, to), gap: true, originLeaderEpoch: -1 }),
       why: `origin offsets ${from} to ${to - 1} are gone at ${this.#spec.origin}`,
     })
   }
 
-  #recreated(message: ClosedMessage): void {
+  #recreated(message: ClosedMessage, standing: Standing): void {
     const { topicId } = message
+    if (standing.position < this.#inbox.receivedNext) return this.#reopenLater('what was received of the old topic')
     this.#report('topic-recreated', message.message)
     if (this.#policy.originRecreated === 'halt' || !topicId)
       return this.#events.end({ kind: 'halt', error: this.#error('TOPIC_RECREATED', message) })
@@ -304,20 +312,14 @@ export class SourceFeed {
     if (!this.#channel || !this.#wanted) return
     this.#asking = true
     if (this.#wanted.start === 'policy') return this.#channel.open(this.#policy.start, undefined)
-    const { originTopicId, originLeaderEpoch } = this.#wanted.standing
-    this.#channel.open(
-      { kind: 'position', offset: this.#inbox.receivedNext, leaderEpoch: this.#lastLeaderEpoch(originLeaderEpoch) },
-      originTopicId,
-    )
+    const { originTopicId } = this.#wanted.standing
+    const start = { kind: 'position', offset: this.#inbox.receivedNext, leaderEpoch: this.#leaderEpoch } as const
+    this.#channel.open(start, originTopicId)
   }
 
-  /** Leader epoch of the last record held: the source compares histories by it. */
-  #lastLeaderEpoch(written: number): number {
-    return this.#inbox.frames.at(-1)?.leaderEpoch ?? written
-  }
-
-  #clear(receivedNext: number): void {
+  #clear(receivedNext: number, leaderEpoch: number): void {
     if (this.#inbox.bufferedBytes > 0) this.#events.giveBack(this.#inbox.bufferedBytes)
     this.#inbox = emptyInbox(receivedNext)
+    this.#leaderEpoch = leaderEpoch
   }
 }

@@ -1,7 +1,7 @@
 import type { Clock } from '../component.ts'
 import { GatewayError } from '../errors.ts'
 import { KafkaFailure } from '../kafka/failure.ts'
-import { type Fenced, fence } from './fence.ts'
+import { type Fenced, fence, retireForgotten } from './fence.ts'
 import { type IngestLimits, TRANSACTION_TIMEOUT_MS } from './limits.ts'
 import type { Checkpoint, Checkpoints, IngestObserver, TargetLog, WriterRegistry } from './ports.ts'
 import type { PartitionSpec, RunEnd, Taken, WriteMode } from './run.ts'
@@ -47,15 +47,11 @@ export async function takeOver(
   const isOwner = () => turn.isOwner(spec.lane) && turn.asked() === undefined
   if (!isOwner()) throw new KafkaFailure('retriable', 'LANE_LOST', 'the lane is not ours for certain now')
   const { target, registry, checkpoints, clock, limits } = turn
+  const fencing = { target, registry, clock, isOwner, sessionTimeoutMs: limits.sessionTimeoutMs }
+  await retireForgotten(spec, fencing)
   const { fenced, tail } = await turn.takeoverSlot(async () => {
     const also = mode === 'transaction' ? [checkpoints.progressPartition(spec.origin, spec.topic, spec.partition)] : []
-    const fenced = await fence(spec, also, {
-      target,
-      registry,
-      clock,
-      isOwner,
-      sessionTimeoutMs: limits.sessionTimeoutMs,
-    })
+    const fenced = await fence(spec, also, fencing)
     const writers = registry.writersOf(spec.origin, spec.topic, spec.partition)
     const ownProducerIds = new Set(writers.map(writer => writer.producerId))
     const tail = await findTail(spec, fenced, { target, checkpoints, ownProducerIds, compacted: spec.compacted })

@@ -49,6 +49,7 @@ class TransactionRun {
   readonly #taken: Taken
   readonly #clusterHash: Buffer
   readonly #progressAfter: ProgressAfter
+  readonly #reserve: Reservation
   readonly #data: PartitionAppender
   #progress: PartitionAppender | undefined
   #ratio = FIRST_RATIO
@@ -59,6 +60,7 @@ class TransactionRun {
     this.#taken = taken
     this.#clusterHash = clusterHash
     this.#progressAfter = progressAfter
+    this.#reserve = new Reservation(part)
     this.#lastNeededMs = part.clock.monotonicMs()
     this.#data = this.#open(part.spec, taken.fenced.targetTopicId, taken.fenced.markerOffset)
   }
@@ -72,10 +74,21 @@ class TransactionRun {
       const quietMs = part.clock.monotonicMs() - this.#lastNeededMs
       if (!part.spec.compacted && quietMs >= OLD_DATA_HYSTERESIS_MS)
         return { kind: 'mode', mode: 'plain', why: `no old data for ${Math.round(quietMs / 1000)} s` }
+      if (!(await this.#next())) await part.wait()
+    }
+  }
+
+  /** The next transaction, if there is something to write and room for it on this node. */
+  async #next(): Promise<boolean> {
+    if (!this.#reserve.take()) return false
+    try {
       const first = this.#cut()
-      if (!first) await part.wait()
-      else if (first.batches.length === 0) part.finished(first)
+      if (!first) return false
+      if (first.batches.length === 0) this.#part.finished(first)
       else await this.#transaction(first)
+      return true
+    } finally {
+      this.#reserve.giveBack()
     }
   }
 
@@ -91,11 +104,8 @@ class TransactionRun {
 
   /** Data and the progress record that covers it, in one transaction; it counts when both markers can be read. */
   async #transaction(first: Cut): Promise<void> {
-    const { part, id, identity } = {
-      part: this.#part,
-      id: this.#taken.fenced.transactionalId,
-      identity: this.#taken.fenced.identity,
-    }
+    const part = this.#part
+    const { transactionalId: id, identity } = this.#taken.fenced
     const from = part.standing.written
     const { origin, topic, partition } = part.spec
     const progressAt = part.checkpoints.progressPartition(origin, topic, partition)
@@ -125,35 +135,42 @@ class TransactionRun {
     const startedMs = part.clock.monotonicMs()
     const written: Written[] = []
     const cuts: Cut[] = []
-    const outstanding: Promise<unknown>[] = []
     let next = from
     let bytes = 0
     let gap = part.standing.gap
     for (let cut: Cut | undefined = first; cut; cut = this.#cut()) {
       cuts.push(cut)
       const result = splice(part, this.#taken, cut, next, gap, this.#clusterHash)
-      for (const batch of result.batches) {
-        outstanding.push(this.#appendData(batch, cut, written))
-        bytes += batch.ready.sizeBytes
+      await this.#appendCut(result.batches, cut, written)
+      if (result.batches.length > 0) {
+        bytes += result.batches.reduce((sum, batch) => sum + batch.ready.sizeBytes, 0)
         next = cut.next
         gap = false
       }
-      if (outstanding.length >= APPENDS_IN_FLIGHT) await allAppended(outstanding.splice(0))
       if (bytes >= TRANSACTION_MAX_BYTES || part.clock.monotonicMs() - startedMs >= TRANSACTION_MAX_MS) break
+      // Without room for more this transaction commits what it has: waiting for room here could wait for itself.
+      if (!this.#reserve.take()) break
     }
-    await allAppended(outstanding)
     return { written, cuts }
   }
 
-  /** Undefined when appended; the failure is a value, so that one rejection leaves no other unobserved. */
-  async #appendData(batch: TransformedBatch, cut: Cut, written: Written[]): Promise<unknown> {
-    try {
-      written.push({ batch, cut, appended: await this.#data.append(batch.ready) })
-      return undefined
-    } catch (failure) {
-      if (!(failure instanceof KafkaFailure) || failure.kind !== 'too-large') return failure
-      return this.#part.refusedAsTooLarge(batch) ?? failure
+  /** At most APPENDS_IN_FLIGHT at once. Throws the first failure after all answers are in: those behind it are its consequence (F16). */
+  async #appendCut(batches: readonly TransformedBatch[], cut: Cut, written: Written[]): Promise<void> {
+    for (let at = 0; at < batches.length; at += APPENDS_IN_FLIGHT) {
+      const some = batches.slice(at, at + APPENDS_IN_FLIGHT)
+      const answers = await Promise.allSettled(some.map(batch => this.#data.append(batch.ready)))
+      for (const [i, answer] of answers.entries()) {
+        if (answer.status === 'fulfilled') written.push({ batch: some[i]!, cut, appended: answer.value })
+        else throw this.#refused(answer.reason, some[i]!)
+      }
     }
+  }
+
+  #refused(failure: unknown, batch: TransformedBatch): unknown {
+    const part = this.#part
+    if (!(failure instanceof KafkaFailure)) return failure
+    part.observer.appendFailed(part.spec.origin, part.spec.topic, failure.kind, failure.code)
+    return failure.kind === 'too-large' ? (part.refusedAsTooLarge(batch) ?? failure) : failure
   }
 
   async #appendProgress(record: ProgressRecord): Promise<number> {
@@ -190,9 +207,24 @@ class TransactionRun {
   }
 }
 
-/** Waits for all answers and throws the first failure: those behind it are its consequence (F16). */
-async function allAppended(outstanding: readonly Promise<unknown>[]): Promise<void> {
-  const failures = await Promise.all(outstanding)
-  const first = failures.find(failure => failure !== undefined)
-  if (first !== undefined) throw first
+/** What a transaction holds of the node's budget for produce-ready bytes: one target batch at a time, all given back at its end. */
+class Reservation {
+  readonly #part: RunPartition
+  #bytes = 0
+
+  constructor(part: RunPartition) {
+    this.#part = part
+  }
+
+  take(): boolean {
+    const bytes = this.#part.limits.targetBatchBytes
+    if (!this.#part.reserve(bytes)) return false
+    this.#bytes += bytes
+    return true
+  }
+
+  giveBack(): void {
+    this.#part.unreserve(this.#bytes)
+    this.#bytes = 0
+  }
 }

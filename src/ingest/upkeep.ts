@@ -36,6 +36,8 @@ export class Upkeep {
   readonly #events: UpkeepEvents
   #due: Record<Task, number> | undefined
   #running = false
+  /** Runs that ended so far. */
+  #epochs = 0
 
   constructor(partition: LinkPartition, ports: UpkeepPorts, events: UpkeepEvents) {
     this.#partition = partition
@@ -54,6 +56,7 @@ export class Upkeep {
 
   end(): void {
     this.#due = undefined
+    this.#epochs++
   }
 
   dueInMs(): number {
@@ -71,16 +74,18 @@ export class Upkeep {
     const [task] = Object.entries(this.#due).find(([, dueMs]) => dueMs <= nowMs) as [Task, number]
     this.#due[task] = this.#next(task)
     this.#running = true
+    const epochs = this.#epochs
     try {
-      await this.#do(task, fenced)
+      await this.#do(task, fenced, () => epochs === this.#epochs)
     } catch (failure) {
-      this.#failed(failure)
+      // What is found out about an older run says nothing about the one that runs now.
+      if (epochs === this.#epochs) this.#failed(failure)
     } finally {
       this.#running = false
     }
   }
 
-  async #do(task: Task, fenced: Fenced): Promise<void> {
+  async #do(task: Task, fenced: Fenced, current: () => boolean): Promise<void> {
     const { target } = this.#ports
     switch (task) {
       case 'refresh':
@@ -99,7 +104,7 @@ export class Upkeep {
         const standing = this.#events.standing()
         const { endOffset, leaderEpoch } = await target.offsets(this.#partition)
         await this.#assertIntact(standing, endOffset, leaderEpoch)
-        if (this.#events.idle()) this.#events.endSeen(endOffset, leaderEpoch)
+        if (current() && this.#events.idle()) this.#events.endSeen(endOffset, leaderEpoch)
       }
     }
   }

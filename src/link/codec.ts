@@ -105,6 +105,7 @@ export function decodeResponse(bytes: Buffer): SourceSays {
         progress: {
           channel: whole(body, 'channel'),
           next: whole(body, 'next'),
+          leaderEpoch: whole(body, 'leaderEpoch', -1, MAX_INT32),
           highWatermark: whole(body, 'highWatermark'),
           sourceTimeMs: whole(body, 'sourceTimeMs'),
         },

@@ -11,9 +11,11 @@ import { SourceCursor } from './source-cursor.ts'
 export interface TransformInput {
   /** Whole raw data batches as the source log holds them, in order. */
   readonly batches: readonly Buffer[]
-  /** Covered range of origin offsets [from, next). Records below `from` are dropped. */
+  /** Covered range of origin offsets [from, next). Records below `from`, and below `dropBelow`, are dropped. */
   readonly from: number
   readonly next: number
+  /** At or above `from`: below it the origin declared a gap, or the records were taken before. By default `from`. */
+  readonly dropBelow?: number
   /** Value of `source-dc`. */
   readonly origin: string
   /** Value of `replicated-at`, Unix ms. */
@@ -31,8 +33,10 @@ export interface TransformInput {
   readonly clusterHash: Buffer
   /** Relayed records that already passed so many gateways are dropped and counted. */
   readonly maxHops: number
-  /** Limit of one resulting batch on the wire. */
+  /** Batches are split so that they stay below; on the wire. */
   readonly maxBatchBytes: number
+  /** Hard limit of a batch that cannot be split: one record. By default `maxBatchBytes`. */
+  readonly maxLoneBatchBytes?: number
 }
 
 export interface TransformedBatch {
@@ -97,10 +101,13 @@ function transformAll(input: TransformInput): TransformResult {
       appendPosition(output, cursor, input, from, next)
       const ready = output.finish(codecId)
       if (ready.sizeBytes > input.maxBatchBytes) {
-        if (output.recordCount === 1) throw tooLarge(output.lastOrigin, ready.sizeBytes, input.maxBatchBytes)
-        limitBytes = smallerLimit(output.position, ready.sizeBytes, input.maxBatchBytes)
-        cursor.reset(mark)
-        continue
+        const loneLimit = input.maxLoneBatchBytes ?? input.maxBatchBytes
+        if (output.recordCount > 1) {
+          limitBytes = smallerLimit(output.position, ready.sizeBytes, input.maxBatchBytes)
+          cursor.reset(mark)
+          continue
+        }
+        if (ready.sizeBytes > loneLimit) throw tooLarge(output.lastOrigin, ready.sizeBytes, loneLimit)
       }
       result.batches.push(finished(output, ready, from, next))
       from = next
@@ -140,13 +147,14 @@ function fillNamed(output: OutputBatch, cursor: SourceCursor, layout: RecordLayo
 
 /** Appends records until the output is full (false) or the source exhausted (true). */
 function fill(output: OutputBatch, cursor: SourceCursor, layout: RecordLayout, input: TransformInput): boolean {
-  const { from, next, relayed, maxHops } = input
+  const { next, relayed, maxHops } = input
+  const dropBelow = Math.max(input.from, input.dropBelow ?? input.from)
   const reader = cursor.reader
   do {
     while (cursor.recordIndex < cursor.recordCount) {
       layout.readFront(reader, cursor.bodyEnd)
       const origin = cursor.originOf(layout.offsetDelta)
-      if (origin >= from) {
+      if (origin >= dropBelow) {
         if (origin >= next) throw outside(origin, input)
         layout.readRest(reader, relayed)
         if (relayed && layout.hops >= maxHops) {

@@ -79,6 +79,8 @@ export interface FrameMessage {
 export interface ProgressMessage {
   readonly channel: number
   readonly next: number
+  /** Origin leader epoch of what lies directly below `next`, -1 unknown. */
+  readonly leaderEpoch: number
   readonly highWatermark: number
   readonly sourceTimeMs: number
 }

@@ -6,6 +6,7 @@ import { PeerBreaker } from '../link/breaker.ts'
 import type { BreakerSettings } from '../link/breaker-policy.ts'
 import { dialPeer, type PeerLink } from '../link/dial.ts'
 import type { KnownClusters } from '../link/ports.ts'
+import { targetTopic } from '../route/names.ts'
 import { linkRoutes } from '../route/paths.ts'
 import type { Path, PeerIdentity } from '../route/pull.ts'
 import { startChooser } from '../route/start-policy.ts'
@@ -81,7 +82,7 @@ function inboundLink(origin: string, peer: PeerConfig, breaker: PeerBreaker, opt
     ...options.follow,
     topics: {
       ready: topic => ingest.ready(asIngestTopic(topic, config)),
-      withdrawn: (_origin, name) => ingest.withdrawn(name),
+      withdrawn: (_origin, name) => ingest.withdrawn(targetTopic(config.topics.rename, origin, name)),
     },
   })
   const link = dialPeer({

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { GatewayError } from '../../src/errors.ts'
 import { MAX_FRAME_BYTES } from '../../src/link/limits.ts'
 import { batchOf } from '../support/link/batches.ts'
-import { Clusters, eventually, Rig } from '../support/link/rig.ts'
+import { Clusters, eventually, Rig, Sessions } from '../support/link/rig.ts'
 
 let rig: Rig
 beforeEach(() => {
@@ -45,7 +45,7 @@ describe('a session', () => {
     const first = batchOf({ baseOffset: 38, records: 4 })
     const second = batchOf({ baseOffset: 42, records: 3 })
     source.last.sink.frame(frameOf(1, 40, 50, [Buffer.concat([first, second])]), () => written++)
-    source.last.sink.progress({ channel: 1, next: 60, highWatermark: 61, sourceTimeMs: 5 })
+    source.last.sink.progress({ channel: 1, next: 60, leaderEpoch: 2, highWatermark: 61, sourceTimeMs: 5 })
     await eventually(() => expect(ingest.progresses).toMatchObject([{ next: 60, highWatermark: 61 }]))
     expect(ingest.frames).toEqual([frameOf(1, 40, 50, [first, second])])
     expect(ingest.catalogs).toMatchObject([
@@ -203,13 +203,15 @@ describe('what is refused at the handshake', () => {
   })
 
   test('a path that would bring records back, at the source already', async () => {
-    const { port, log } = await rig.source({
+    const observer = new Sessions()
+    const { port } = await rig.source({
       identity: () => ({
         dc: 'eu',
         node: 'eu-1',
         clusterId: 'cluster-eu',
         paths: [{ origin: 'ap', via: ['ap', 'us'] }],
       }),
+      observer,
     })
     const { link } = await rig.link([port], { origin: 'ap' })
     await eventually(() =>
@@ -218,19 +220,22 @@ describe('what is refused at the handshake', () => {
         reason: expect.stringMatching(/back to where they were/),
       }),
     )
-    expect(log.lines.join()).toMatch(/back to where they were/)
+    expect(observer.refusals[0]?.[1]).toMatchObject({ code: 'LOOP_DETECTED' })
   })
 
   test('a data center that is no peer, with what to do about it', async () => {
-    const { port } = await rig.source({ configured: () => false })
-    const { link, log } = await rig.link([port])
+    const seen = new Sessions()
+    const { port } = await rig.source({ configured: () => false, observer: seen })
+    const { link } = await rig.link([port], { observer: seen })
     await eventually(() =>
       expect(link.status.state).toMatchObject({
         kind: 'refused',
         reason: expect.stringMatching(/us is not a peer of eu/),
       }),
     )
-    expect(log.lines.join()).toMatch(/cannot be fetched/)
+    const refused = { code: 'PEER_REFUSED', message: expect.stringMatching(/us is not a peer of eu/) }
+    expect(seen.refusals.slice(0, 2).map(([, error]) => error)).toMatchObject([refused, refused])
+    expect(seen.openings).toEqual([])
   })
 
   test('what egress refuses', async () => {
