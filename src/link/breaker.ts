@@ -166,6 +166,7 @@ export class PeerBreaker {
 
   /** An operator takes the peer out until `release`. */
   hold(reason: string): void {
+    this.#log.warn({ peer: this.peer }, `${this.peer} was taken out by an operator: ${reason}`)
     this.#renewAbort()
     this.#move(held(this.#policy, reason, this.#clock.monotonicMs()))
   }
@@ -203,7 +204,6 @@ export class PeerBreaker {
     if (next === before) return
     this.#policy = next
     this.#tickWhile(next.phase.kind === 'slow-start')
-    if (next.phase.kind !== before.phase.kind) this.#tell(next.phase)
     for (const listener of [...this.#listeners]) listener(next.phase)
   }
 
@@ -217,18 +217,6 @@ export class PeerBreaker {
       clearInterval(this.#timer)
       this.#timer = undefined
     }
-  }
-
-  #tell(phase: BreakerPhase): void {
-    const fields = { peer: this.peer, breaker: phase.kind, reason: 'reason' in phase ? phase.reason : undefined }
-    if (phase.kind === 'open')
-      this.#log.warn(
-        { ...fields, pauseMs: phase.nextTryMs - phase.sinceMs },
-        `${this.peer} is left alone for a while: ${phase.reason}`,
-      )
-    else if (phase.kind === 'held') this.#log.warn(fields, `${this.peer} was taken out by an operator: ${phase.reason}`)
-    else if (phase.kind === 'closed') this.#log.info(fields, `${this.peer} is back with all lanes`)
-    else this.#log.info(fields, `${this.peer}: ${phase.kind}`)
   }
 
   #requireCurrent(generation: number): void {

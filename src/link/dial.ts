@@ -6,7 +6,7 @@ import { type DialAddress, dialAddresses, dialOrder, type PeerAddress, type Reso
 import type { BreakerStatus, PeerBreaker } from './breaker.ts'
 import { DEFAULT_MAX_BATCH_BYTES, PROBE_EVERY_MS } from './limits.ts'
 import { openSession } from './open-session.ts'
-import type { KnownClusters, LinkListener, LinkLog, LinkProgress } from './ports.ts'
+import type { KnownClusters, LinkListener, LinkLog, LinkProgress, SessionObserver } from './ports.ts'
 import type { SessionCounters, TargetSession } from './target-session.ts'
 
 export interface LinkOptions {
@@ -25,6 +25,7 @@ export interface LinkOptions {
   readonly maxBatchBytes?: number
   readonly clock: Clock
   readonly random: () => number
+  readonly observer?: SessionObserver
   readonly log: LinkLog
   readonly resolve?: Resolve
   readonly credentials?: ChannelCredentials
@@ -274,7 +275,7 @@ class DialledLink implements PeerLink {
 
   /** From Welcome to the end of the session. */
   async #live(session: TargetSession, target: string): Promise<void> {
-    const { breaker, clock, log, peer, origin } = this.#options
+    const { breaker, clock, log, peer, origin, observer } = this.#options
     if (this.#stopped.signal.aborted || this.#state.kind === 'paused') return session.end('not wanted any more')
     const { node } = session.peer
     this.#session = session
@@ -282,14 +283,18 @@ class DialledLink implements PeerLink {
     this.#counters.sessionsOpened++
     this.#refusalsInRow = 0
     this.#become({ kind: 'up' })
-    log.info({ peer, origin, node, address: session.address, path: session.path.via }, `fetches ${origin} from ${node}`)
+    const facts = { peer, origin, node, address: session.address }
+    observer?.opened(facts)
     const since = clock.monotonicMs()
     session.begin(breaker.lanesAllowed)
     const probe = setInterval(() => this.#probe(session), PROBE_EVERY_MS)
     const { error, standstill } = await session.ended
     clearInterval(probe)
     this.#session = undefined
-    log.warn({ peer, origin, node, address: session.address, code: error.code }, `session ended: ${error.message}`)
+    observer?.ended(facts, error)
+    // Its end by itself is told; that the peer broke the rules needs attention if it repeats.
+    if (error.code === 'PEER_PROTOCOL' || error.code === 'INTERNAL')
+      log.warn({ ...facts, code: error.code, cause: error.cause }, `session ended: ${error.message}`)
     if (standstill !== undefined) this.#stall(`${session.address}: ${standstill}`)
     if (REFUSALS.has(error.code)) return this.#refused(error)
     if (error.code === 'PEER_PROTOCOL') breaker.stalled(error.message)
@@ -314,10 +319,9 @@ class DialledLink implements PeerLink {
   }
 
   async #refused(error: GatewayError): Promise<void> {
-    const { log, peer, origin } = this.#options
+    const { observer, peer, origin } = this.#options
     this.#counters.refusals++
-    if (this.#state.kind !== 'refused' || this.#state.reason !== error.message)
-      log.error({ peer, origin, code: error.code, hint: error.hint }, `${origin} cannot be fetched: ${error.message}`)
+    observer?.refused({ origin, peer, node: '', address: '' }, error)
     this.#become({ kind: 'refused', reason: error.message })
     const full = Math.min(REFUSED_RETRY_MS, FIRST_REFUSED_RETRY_MS * 2 ** Math.min(this.#refusalsInRow++, 10))
     await this.#pauseFor(full * (0.5 + this.#options.random() / 2))

@@ -1,3 +1,4 @@
+import type { GatewayError } from '../errors.ts'
 import type {
   CatalogTopic,
   ClosedMessage,
@@ -76,6 +77,24 @@ export interface KnownClusters {
   get(dc: string): string | undefined
   /** Called once the checks of a first session have passed. */
   remember(dc: string, clusterId: string): void
+}
+
+/** One session, at either of its ends. */
+export interface SessionFacts {
+  readonly origin: string
+  /** Data center and node at the other end; empty where it did not get to say who it is. */
+  readonly peer: string
+  readonly node: string
+  readonly address: string
+}
+
+/** What operators want to know of sessions. Calls are quick and never throw. */
+export interface SessionObserver {
+  opened(session: SessionFacts): void
+  /** Of a session that was opened. `error` undefined: the other end hung up. */
+  ended(session: SessionFacts, error: GatewayError | undefined): void
+  /** One of the two said no, so that there was no session. */
+  refused(session: SessionFacts, error: GatewayError): void
 }
 
 /** The part of a pino logger that the link uses. */

@@ -14,7 +14,7 @@ import {
   MAX_SESSIONS,
   PROBE_EVERY_MS,
 } from './limits.ts'
-import type { KnownClusters, LinkLog, SourceSide } from './ports.ts'
+import type { KnownClusters, LinkLog, SessionFacts, SessionObserver, SourceSide } from './ports.ts'
 import { SlowPeers } from './slow-peers.ts'
 import { type PullCall, type ServedBy, ServedSession, type ServedStatus } from './source-session.ts'
 import { asStatus } from './status.ts'
@@ -32,6 +32,7 @@ export interface ReplicationServerOptions {
   readonly maxReplicationHops: number
   readonly clock: Clock
   readonly random?: () => number
+  readonly observer?: SessionObserver
   readonly log: LinkLog
   /** The door for mutual TLS. Absent: plain text (`tls: none`). */
   readonly credentials?: ServerCredentials
@@ -56,6 +57,9 @@ export interface ServerCounters {
   framesSent: number
   batchBytesSent: number
 }
+
+/** Ends that need attention here if they repeat; the others are the peer's affair, or its rules. */
+const WORTH_A_WARNING = new Set(['PEER_PROTOCOL', 'INTERNAL'])
 
 /** One warning per cause and address in this time; the counters tell the rest. */
 const LOG_AGAIN_MS = 60_000
@@ -172,18 +176,16 @@ class PullServer implements ReplicationServer, ServedBy {
 
   welcomed(session: ServedSession): void {
     this.#counters.sessionsOpened++
-    const { peer, node, origin, address } = session.status
-    this.#options.log.info({ peer, node, origin, address }, `${peer} fetches the records of ${origin}`)
+    this.#options.observer?.opened(session.status)
   }
 
   ended(session: ServedSession, error: GatewayError | undefined): void {
-    const { peer, node, origin, address } = session.status
-    if (error === undefined) {
-      if (peer !== '') this.#options.log.info({ peer, node, origin, address }, `${peer} hung up`)
-      return
-    }
-    if (error.code === 'PEER_PROTOCOL') this.#counters.protocolViolations++
-    if (peer === '') this.#counters.sessionsRefused++
+    const { status } = session
+    if (error?.code === 'PEER_PROTOCOL') this.#counters.protocolViolations++
+    if (status.peer !== '') this.#options.observer?.ended(status, error)
+    else if (error !== undefined) this.#refuse(status, error)
+    if (error === undefined || !WORTH_A_WARNING.has(error.code)) return
+    const { peer, node, origin, address } = status
     const fields = { peer, node, origin, address, code: error.code, hint: error.hint, cause: error.cause }
     if (this.#firstFor(`${hostOf(address)} ${error.code} ${error.message}`))
       this.#options.log.warn(fields, `session ended: ${error.message}`)
@@ -203,6 +205,7 @@ class PullServer implements ReplicationServer, ServedBy {
       if (session.unread) {
         this.#counters.sessionsUnread++
         this.#slow.stalled(peer, now)
+        this.#options.log.warn({ peer }, `${peer} does not take what it is sent; it is left alone for a while`)
         session.endUnread()
       } else if (session.taking) this.#slow.took(peer, now)
     }
@@ -218,8 +221,13 @@ class PullServer implements ReplicationServer, ServedBy {
       this.#open.add(new ServedSession(call, this))
       return
     }
-    this.#counters.sessionsRefused++
+    this.#refuse({ origin: '', peer: '', node: '', address: call.getPeer() }, refusal.error)
     call.emit('error', asStatus(refusal.error, refusal.code))
+  }
+
+  #refuse(session: SessionFacts, error: GatewayError): void {
+    this.#counters.sessionsRefused++
+    this.#options.observer?.refused(session, error)
   }
 
   #firstFor(cause: string): boolean {

@@ -31,7 +31,7 @@ export function asStatus(error: unknown, code?: Code): Pick<StatusObject, 'code'
 /** What ended a call, in our words. A status without our code comes from the network or from something else there. */
 export function fromStatus(error: ServiceError, peer: string, address: string): GatewayError {
   const named = error.metadata?.get(CODE_KEY)[0]
-  const said = error.details || error.message
+  const said = plainWords(error.details || error.message)
   if (typeof named === 'string' && Object.hasOwn(ERROR_CODES, named)) {
     const hint = error.metadata.get(HINT_KEY)[0]
     return new GatewayError(named as ErrorCode, 'peer', `${peer} (${address}) says: ${said}`, {
@@ -51,14 +51,20 @@ export function fromStatus(error: ServiceError, peer: string, address: string): 
     )
   if (error.code === Code.RESOURCE_EXHAUSTED)
     return new GatewayError('PEER_PROTOCOL', 'peer', `${peer} (${address}): ${said}`, { cause: error })
-  return new GatewayError(
-    'PEER_UNREACHABLE',
-    'peer',
-    `${peer} (${address}): ${Code[error.code] ?? error.code}, ${said}`,
-    {
-      cause: error,
-    },
-  )
+  // That it is unavailable says the error already.
+  const code = error.code === Code.UNAVAILABLE ? '' : `${Code[error.code] ?? error.code}, `
+  return new GatewayError('PEER_UNREACHABLE', 'peer', `${peer} (${address}): ${code}${said}`, { cause: error })
+}
+
+/** How grpc-js wraps what the socket said: with a time that makes each one another, and notes about its resolver. */
+const WRAPPED =
+  /^(?:\w+: )?No connection established\. Last error: (?:Error: )?(.*?)(?: \(\d{4}-\d\d-\d\dT[^)]*\))?\. Resolution note: .*$/s
+
+/** What the socket said, where grpc-js has wrapped it. */
+export function plainWords(details: string): string {
+  const said = WRAPPED.exec(details)?.[1]
+  if (said === undefined) return details
+  return said === '' || said === 'null' || said === 'undefined' ? 'no connection' : said
 }
 
 function safeDecode(text: string): string | undefined {

@@ -1,10 +1,18 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { vi } from 'vitest'
 import type { Clock } from '../../../src/component.ts'
+import type { GatewayError } from '../../../src/errors.ts'
 import { PeerBreaker } from '../../../src/link/breaker.ts'
 import { type BreakerSettings, DEFAULT_BREAKER_SETTINGS } from '../../../src/link/breaker-policy.ts'
 import { dialPeer, type LinkOptions, type PeerLink } from '../../../src/link/dial.ts'
-import type { KnownClusters, LinkListener, LinkLog, PullSession } from '../../../src/link/ports.ts'
+import type {
+  KnownClusters,
+  LinkListener,
+  LinkLog,
+  PullSession,
+  SessionFacts,
+  SessionObserver,
+} from '../../../src/link/ports.ts'
 import { type ReplicationServer, type ReplicationServerOptions, replicationServer } from '../../../src/link/server.ts'
 import type {
   CatalogTopic,
@@ -36,6 +44,22 @@ export class Log implements LinkLog {
   }
   error(_fields: object, message: string) {
     this.lines.push(`error ${message}`)
+  }
+}
+
+/** What operators would hear of sessions. */
+export class Sessions implements SessionObserver {
+  readonly openings: SessionFacts[] = []
+  readonly ends: [SessionFacts, GatewayError | undefined][] = []
+  readonly refusals: [SessionFacts, GatewayError][] = []
+  opened(session: SessionFacts) {
+    this.openings.push(session)
+  }
+  ended(session: SessionFacts, error: GatewayError | undefined) {
+    this.ends.push([session, error])
+  }
+  refused(session: SessionFacts, error: GatewayError) {
+    this.refusals.push([session, error])
   }
 }
 
