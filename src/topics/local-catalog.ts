@@ -92,7 +92,7 @@ export class LocalCatalog implements Component {
     const { clock, onTrouble } = this.#options
     const { signal } = this.#stopped
     while (!signal.aborted) {
-      await clock.sleep(CATALOG_POLL_MS, signal).catch(() => {})
+      await clock.sleep(CATALOG_POLL_MS, signal)
       if (!signal.aborted) await this.refresh().catch(onTrouble)
     }
   }

@@ -72,23 +72,17 @@ export class SimulatedProcess {
     for (const run of waiting) this.#time.after(0, () => this.reach(run))
   }
 
+  /** Resolves when it is cancelled, too, as the real clock's does. */
   #sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted) {
-        reject(signal.reason as Error)
-        return
-      }
-      const onAbort = (): void => {
+    return new Promise(resolve => {
+      const end = (): void => {
         cancel()
-        reject(signal!.reason as Error)
+        signal?.removeEventListener('abort', end)
+        resolve()
       }
-      const cancel = this.#time.after(ms, () =>
-        this.reach(() => {
-          signal?.removeEventListener('abort', onAbort)
-          resolve()
-        }),
-      )
-      signal?.addEventListener('abort', onAbort, { once: true })
+      const cancel = this.#time.after(ms, () => this.reach(end))
+      if (signal?.aborted) end()
+      else signal?.addEventListener('abort', end)
     })
   }
 }

@@ -1,5 +1,5 @@
 import type { LinkIngest, Session } from '../../../src/ingest/link-ingest.ts'
-import type { OpenRequest } from '../../../src/route/pull.ts'
+import type { FrameMessage, OpenRequest } from '../../../src/route/pull.ts'
 import type { SimulatedProcess } from './process.ts'
 import type { Random } from './random.ts'
 import type { SourceLog } from './source-log.ts'
@@ -27,6 +27,11 @@ export class ModelSession implements Session {
   readonly #maxDelayMs: number
   readonly #onAck: (next: number) => void
   readonly #channels = new Map<number, Channel>()
+  /** At the target: what ingest granted, and what the session itself gave back. */
+  readonly #asked = new Map<number, number>()
+  readonly #dropped = new Map<number, number>()
+  readonly #closedHere = new Set<number>()
+  /** At the source. */
   readonly #credit = new Map<number, number>()
   readonly #sent = new Map<number, number>()
   #up = true
@@ -71,14 +76,31 @@ export class ModelSession implements Session {
   }
 
   close(channel: number): void {
+    this.#closedHere.add(channel)
     this.#toSource(() => this.#channels.delete(channel))
   }
 
   credit(lane: number, absoluteBytes: number): void {
+    this.#asked.set(lane, Math.max(absoluteBytes, this.#asked.get(lane) ?? 0))
+    this.#grant(lane)
+  }
+
+  #grant(lane: number): void {
+    const absoluteBytes = (this.#asked.get(lane) ?? 0) + (this.#dropped.get(lane) ?? 0)
     this.#toSource(() => {
       this.#credit.set(lane, Math.max(absoluteBytes, this.#credit.get(lane) ?? 0))
       this.#pump()
     })
+  }
+
+  /** What comes for a channel that was closed meanwhile is dropped, and its credit given back, by the session. */
+  #deliver(frame: FrameMessage, lane: number, bytes: number): void {
+    if (!this.#closedHere.has(frame.channel)) {
+      this.#link.frame(this, frame)
+      return
+    }
+    this.#dropped.set(lane, (this.#dropped.get(lane) ?? 0) + bytes)
+    this.#grant(lane)
   }
 
   ack(_channel: number, next: number): void {
@@ -133,7 +155,7 @@ export class ModelSession implements Session {
     const frame = { ...about, from: channel.next, leaderEpoch, batches, relayed: false, gap: false }
     channel.next = last.next
     if (batches.length === 0) this.#toTarget(() => this.#link.progress(this, { ...about, leaderEpoch }))
-    else this.#toTarget(() => this.#link.frame(this, frame))
+    else this.#toTarget(() => this.#deliver(frame, channel.lane, bytes))
     return true
   }
 
