@@ -32,12 +32,7 @@ export class ModelSession implements Session {
   readonly #dropped = new Map<number, number>()
   readonly #closedHere = new Set<number>()
   /** At the source. */
-  readonly #asked = new Map<number, number>()
   readonly #credit = new Map<number, number>()
-  /** Channels that the target asked for and did not close. */
-  readonly #wanted = new Set<number>()
-  /** Bytes of a lane that came for closed channels: the session grants them again, as link/ does. */
-  readonly #dropped = new Map<number, number>()
   readonly #sent = new Map<number, number>()
   #up = true
   #lastToSourceMs = 0
@@ -77,12 +72,10 @@ export class ModelSession implements Session {
   }
 
   open(request: OpenRequest): void {
-    this.#wanted.add(request.channel)
     this.#toSource(() => this.#open(request))
   }
 
   close(channel: number): void {
-    this.#wanted.delete(channel)
     this.#closedHere.add(channel)
     this.#toSource(() => this.#channels.delete(channel))
   }
