@@ -38,10 +38,13 @@ beforeAll(async () => {
     dcs: DCS,
     nodes: 2,
     redis: false,
-    configExtra: {
-      topics: { start: [{ match: '*', from: 'earliest', confirmed: true }], rules: [{ match: PRIVATE, allowDcs: ['us'] }] },
+    configExtra: dc => ({
+      topics: {
+        start: [{ match: '*', from: 'earliest', confirmed: true }],
+        rules: [{ match: PRIVATE, allowDcs: dc === 'us' ? [] : ['us'] }],
+      },
       groups: { sessionTimeoutMs: '6s' },
-    },
+    }),
   })
   // Forbidden to ap; and what is fetched from us may not leave us either, its own producers included.
   const mayGo = (target: string, topic: string) => topic !== PRIVATE || target === 'us'
