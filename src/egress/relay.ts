@@ -94,8 +94,7 @@ function keep(
   if (tooLarge !== undefined) return tooLarge
   verifyCrc(fetched.records, start, end)
   const position = positionOf(fetched.records.subarray(start, end))
-  if (position === undefined)
-    return behind(`${at.place}: the position of the batch at the relay's offset ${baseOffset} is gone (compaction)`)
+  if (position === undefined) return compactedAway(at.place, baseOffset)
   const problem = mismatch(position, at)
   if (problem !== undefined) return behind(`${at.place}: ${problem}`)
   if (position.next <= next) return next
@@ -109,6 +108,12 @@ function keep(
 export function mismatch(position: PositionHeader, at: { readonly topic: OfferedTopic }): string | undefined {
   if (position.topicId === at.topic.topicId) return undefined
   return `the relay still holds records of topic id ${position.topicId}, asked for is ${at.topic.topicId}`
+}
+
+/** For good, until the batch leaves the log: with its last record compaction took what says which origin offsets it covers. */
+function compactedAway(place: string, baseOffset: number): ScanEnd {
+  const what = `compaction took the position of the batch at the relay's offset ${baseOffset}`
+  return { reason: 'topic-refused', message: `${place}: ${what}; fetch this topic from its origin, without via` }
 }
 
 function behind(message: string): ScanEnd {

@@ -66,8 +66,10 @@ export class Progress implements Checkpoints {
 
   /** Position of the newest checkpoint; undefined: none. */
   positionOf(origin: string, topic: string, partition: number): number | undefined {
-    const positions = this.of(origin, topic, partition).filter(one => !one.transaction)
-    return positions.length === 0 ? undefined : Math.max(...positions.map(one => one.position))
+    // By run, not by position: a new incarnation of the origin's topic begins at 0 again.
+    const runs = this.of(origin, topic, partition).filter(one => !one.transaction)
+    runs.sort((a, b) => a.generation - b.generation || a.producerEpoch - b.producerEpoch)
+    return runs.at(-1)?.position
   }
 
   async save(checkpoint: Checkpoint): Promise<void> {

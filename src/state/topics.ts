@@ -32,3 +32,33 @@ export function stateTopics(lanes: number, minInsyncReplicas: number): StateTopi
     { name: SELF_TEST_TOPIC, partitions: 1, configs: { 'retention.ms': '3600000' } },
   ]
 }
+
+/** A setting of one of these topics that endangers what the gateway promises (exactly-once.md 2.4, 2.5). */
+export interface StateTopicProblem {
+  readonly topic: string
+  readonly message: string
+  /** Nothing may run with it. */
+  readonly fatal: boolean
+}
+
+/** Judges the topics that are there by their configs in force. */
+export function stateTopicProblems(
+  wanted: readonly StateTopic[],
+  configsOf: (topic: string) => Readonly<Record<string, string>> | undefined,
+): StateTopicProblem[] {
+  return wanted.flatMap(({ name, configs }) => {
+    const actual = configsOf(name)
+    if (!actual) return []
+    return MATTERS.filter(
+      key => configs[key] !== undefined && actual[key] !== undefined && actual[key] !== configs[key],
+    ).map(key => ({
+      topic: name,
+      message: `${key} of ${name} is ${actual[key]}, it should be ${configs[key]}`,
+      // A registry or progress that retention empties is lost without anybody having done anything.
+      fatal: key === 'cleanup.policy',
+    }))
+  })
+}
+
+/** Configs whose difference endangers data; others may be tuned. */
+const MATTERS = ['cleanup.policy', 'min.insync.replicas', 'unclean.leader.election.enable']

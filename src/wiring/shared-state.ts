@@ -12,7 +12,14 @@ import {
 } from '../state/progress.ts'
 import { decodeRegistryValue, encodeRegistryValue, Registry, type RegistryValue } from '../state/registry.ts'
 import { RegistryGuard } from '../state/registry-guard.ts'
-import { CONTROL_TOPIC, PROGRESS_TOPIC, REGISTRY_TOPIC, stateTopics } from '../state/topics.ts'
+import {
+  CONTROL_TOPIC,
+  PROGRESS_TOPIC,
+  REGISTRY_TOPIC,
+  type StateTopic,
+  stateTopicProblems,
+  stateTopics,
+} from '../state/topics.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 
 /** What the data center remembers in its own Kafka, read to the end. */
@@ -77,7 +84,7 @@ export async function openSharedState(options: SharedStateOptions): Promise<Shar
   }
 }
 
-async function ensureStateTopics({ config, cluster, admin, clock }: SharedStateOptions): Promise<void> {
+async function ensureStateTopics({ config, cluster, admin, clock, telemetry }: SharedStateOptions): Promise<void> {
   const { replicationFactor, minInsyncReplicas } = config.kafka.internalTopics
   const wanted = stateTopics(config.flow.lanes, minInsyncReplicas)
   const existing = new Set((await admin.listTopics()).map(topic => topic.name))
@@ -96,6 +103,26 @@ async function ensureStateTopics({ config, cluster, admin, clock }: SharedStateO
       await clock.sleep(VISIBLE_POLL_MS)
     }
   }
+  await judgeStateTopics(wanted, admin, telemetry)
+}
+
+/** Where the configs may not be described, `isthmus check` says which permission is missing. */
+async function judgeStateTopics(
+  wanted: readonly StateTopic[],
+  admin: ClusterAdmin,
+  telemetry: Telemetry,
+): Promise<void> {
+  const described = await admin.describeConfigs(wanted.map(topic => topic.name))
+  const problems = stateTopicProblems(wanted, topic => {
+    const configs = described.get(topic)
+    return configs && Object.fromEntries(Object.entries(configs).map(([key, { value }]) => [key, value]))
+  })
+  for (const { message } of problems) telemetry.logger.child('state').warn(message)
+  const fatal = problems.find(problem => problem.fatal)
+  if (!fatal) return
+  throw new GatewayError('REGISTRY_BROKEN', 'process', fatal.message, {
+    hint: `kafka-configs.sh --alter --topic ${fatal.topic} --add-config cleanup.policy=compact`,
+  })
 }
 
 /** A created topic is not at once known to every broker. */
