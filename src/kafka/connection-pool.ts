@@ -6,7 +6,7 @@ import type { PauseGuard } from './pause-guard.ts'
 
 /** After a failed attempt the next one waits: doubled each time, with a quarter of it random, so that a broker that comes back is not stormed. */
 const FIRST_BACKOFF_MS = 50
-const MAX_BACKOFF_MS = 2_000
+const MAX_BACKOFF_MS = 1_000
 const JITTER_PART = 0.25
 
 interface Slot {

@@ -15,7 +15,7 @@ const MAX_UNACKED_BATCHES = 32
 /** After this long without an answer the log may have forgotten us (exactly-once.md 2.1). */
 const IDLE_MS = 5_000
 const FIRST_PAUSE_MS = 20
-const MAX_PAUSE_MS = 1_000
+const MAX_PAUSE_MS = 500
 
 interface Batch extends OutgoingBatch {
   readonly baseSequence: number
