@@ -15,6 +15,8 @@ export class Judge {
   /** First thing that was wrong, in words. */
   violation: string | undefined
   present = 0
+  /** What stood there at some moment: an unclean election may take it back after it was acknowledged. */
+  #most = 0
 
   constructor(expected: readonly SourceRecord[], isolation: Isolation) {
     this.#expected = expected
@@ -35,6 +37,7 @@ export class Judge {
       return
     }
     this.present = values.length
+    this.#most = Math.max(this.#most, values.length)
   }
 
   /** The source was told that everything below `next` is safe. */
@@ -42,8 +45,8 @@ export class Judge {
     this.look(at)
     const safe = this.#expected.findIndex(record => record.offset >= next)
     const owed = safe < 0 ? this.#expected.length : safe
-    if (this.violation === undefined && this.present < owed)
-      this.violation = `acked below origin offset ${next}, which are ${owed} records; the target has ${this.present}`
+    if (this.violation === undefined && this.#most < owed)
+      this.violation = `acked below origin offset ${next}, which are ${owed} records; the target never had more than ${this.#most}`
   }
 
   #readable(at: ModelPartition): string[] {
