@@ -3,7 +3,7 @@ import { type Clock, systemClock } from './component.ts'
 import { clusterSettings } from './config/cluster-settings.ts'
 import type { GatewayConfig } from './config/schema.ts'
 import type { ConfigSource } from './config/source.ts'
-import { openEgress } from './egress/egress.ts'
+import { type Egress, openEgress } from './egress/egress.ts'
 import { component, Gateway } from './gateway.ts'
 import { LaneOwner } from './ingest/lane-owner.ts'
 import type { IngestLimits } from './ingest/limits.ts'
@@ -29,16 +29,19 @@ import type { Logger } from './telemetry/log.ts'
 import { createTelemetry, type Telemetry } from './telemetry/telemetry.ts'
 import { LocalCatalog } from './topics/local-catalog.ts'
 import { VERSION } from './version.ts'
-import { exposeGauges } from './wiring/gauges.ts'
+import { ClusterHealth } from './wiring/cluster-health.ts'
+import { exposeGauges, type ScrapedParts } from './wiring/gauges.ts'
 import { currentPaths, type InboundLink, inboundLinks } from './wiring/inbound-links.ts'
+import { tellLaneMoves } from './wiring/lane-moves.ts'
 import { Members } from './wiring/members.ts'
 import { MAX_IN_FLIGHT_BYTES, memoryBoundBytes } from './wiring/memory.ts'
 import { IngestTelemetry } from './wiring/observe.ts'
 import { EgressTelemetry } from './wiring/observe-egress.ts'
+import { SessionTelemetry } from './wiring/observe-sessions.ts'
 import { applyPause, operator } from './wiring/operator.ts'
 import { relayPositions, servedTopics } from './wiring/serving.ts'
 import { openSharedState, type SharedState } from './wiring/shared-state.ts'
-import { readinessChecks, type StatusParts, statusSource } from './wiring/status.ts'
+import { readinessChecks, statusSource } from './wiring/status.ts'
 import { targetContents } from './wiring/target-contents.ts'
 
 /** A running gateway node. */
@@ -54,6 +57,7 @@ interface Local {
   readonly admin: ClusterAdmin
   readonly catalog: LocalCatalog
   readonly state: SharedState
+  readonly health: ClusterHealth
   readonly limits: IngestLimits
 }
 
@@ -84,6 +88,8 @@ async function start(gateway: Gateway, config: GatewayConfig, version: string, t
   const node = { config, version, startedAtMs, clock, telemetry, gateway, ...local }
   const { membership, members, lanes } = shareLanes(node)
   const measures = new IngestTelemetry(config.dc, telemetry, clock.monotonicMs)
+  tellLaneMoves(lanes, telemetry.events)
+  const inFlight = new InFlightBudget(local.limits.maxInFlightBytes)
   const links: InboundLink[] = []
   const identity = (): PeerIdentity => ({
     dc: config.dc,
@@ -91,9 +97,9 @@ async function start(gateway: Gateway, config: GatewayConfig, version: string, t
     clusterId: local.cluster.clusterId,
     paths: advertisedPaths(config.dc, currentPaths(links)),
   })
-  links.push(...fetchFromPeers(node, lanes, measures, identity))
-  const server = serveToPeers(node, links, identity)
-  const status = describe(node, { measures, lanes, links, server, members })
+  links.push(...fetchFromPeers(node, { lanes, measures, inFlight, identity }))
+  const { egress, server } = serveToPeers(node, links, identity)
+  const status = describe(node, { measures, lanes, links, egress, server, members, inFlight })
   exposeGauges(status)
   await gateway.add(
     httpServer({ listen: config.listen.http, metrics: telemetry.registry, readiness: () => readinessChecks(status) }),
@@ -118,14 +124,13 @@ async function start(gateway: Gateway, config: GatewayConfig, version: string, t
   await gateway.add(members)
   for (const inbound of links) await startLink(gateway, inbound, local.state)
   gateway.running()
-  const { memoryBoundBytes: boundBytes } = status
   telemetry.logger.child('gateway').info(
     {
       dc: config.dc,
       node: config.node,
       version,
       links: links.map(link => link.origin),
-      memoryBoundBytes: boundBytes,
+      memoryBoundBytes: status.memoryBoundBytes(),
     },
     'running',
   )
@@ -156,10 +161,14 @@ function shareLanes({ config, cluster, telemetry, clock }: NodeParts) {
 
 function fetchFromPeers(
   { config, clock, telemetry, cluster, target, admin, catalog, state, limits }: NodeParts,
-  lanes: LaneOwner,
-  measures: IngestTelemetry,
-  identity: () => PeerIdentity,
+  shared: {
+    readonly lanes: LaneOwner
+    readonly measures: IngestTelemetry
+    readonly inFlight: InFlightBudget
+    identity(): PeerIdentity
+  },
 ): InboundLink[] {
+  const { lanes, measures, inFlight, identity } = shared
   return inboundLinks({
     config,
     clock,
@@ -176,7 +185,7 @@ function fetchFromPeers(
       observer: measures,
       random: Math.random,
       clusterHash: clusterHash(cluster.clusterId),
-      inFlight: new InFlightBudget(limits.maxInFlightBytes),
+      inFlight,
       takeoverSlot: takeoverGate(),
       isOwner: lane => lanes.isOwner(lane),
       lanes: config.flow.lanes,
@@ -196,9 +205,9 @@ function serveToPeers(
   { config, clock, telemetry, cluster, target, catalog, state }: NodeParts,
   links: readonly InboundLink[],
   identity: () => PeerIdentity,
-): ReplicationServer {
+): { readonly egress: Egress; readonly server: ReplicationServer } {
   const { registry, control, guard, progress } = state
-  const source = openEgress({
+  const egress = openEgress({
     dc: config.dc,
     clusterId: cluster.clusterId,
     openReader: () => openLogReader(cluster, target.queries, { name: `serve-${serial++}` }),
@@ -216,25 +225,29 @@ function serveToPeers(
     observer: new EgressTelemetry(telemetry.registry),
     log: telemetry.logger.child('egress'),
   })
-  return replicationServer({
+  const server = replicationServer({
     listen: config.listen.replication,
     identity,
     configured: dc => config.peers.some(peer => peer.dc === dc),
-    source,
+    source: egress,
     knownClusters: {
       get: dc => control.clusterOf(dc),
       remember: (dc, clusterId) => control.rememberCluster(dc, clusterId),
     },
     maxReplicationHops: config.limits.maxReplicationHops,
     clock,
+    observer: new SessionTelemetry(config.dc, 'out', telemetry, clock.monotonicMs),
     log: telemetry.logger.child('link'),
   })
+  return { egress, server }
 }
 
 function describe(
-  { config, version, startedAtMs, clock, telemetry, gateway, cluster, state }: NodeParts,
-  seen: Pick<StatusParts, 'measures' | 'lanes' | 'links' | 'server'> & { readonly members: Members },
-): StatusParts {
+  { config, version, startedAtMs, clock, telemetry, gateway, cluster, state, health }: NodeParts,
+  seen: Pick<ScrapedParts, 'measures' | 'lanes' | 'links' | 'egress' | 'server' | 'inFlight'> & {
+    readonly members: Members
+  },
+): ScrapedParts {
   return {
     ...seen,
     config,
@@ -244,10 +257,11 @@ function describe(
     telemetry,
     clusterId: cluster.clusterId,
     control: state.control,
-    memoryBoundBytes: memoryBoundBytes(config),
+    progress: state.progress,
+    memoryBoundBytes: () => memoryBoundBytes(config),
     state: () => gateway.state,
     brokers: () => cluster.brokers.length,
-    clusterProblem: () => (cluster.openConnections > 0 ? undefined : 'no broker answers'),
+    clusterProblem: () => health.problem(),
     outflowProblem: () => state.guard.broken(),
     members: () => seen.members.known(),
   }
@@ -286,13 +300,15 @@ async function openLocal(gateway: Gateway, config: GatewayConfig, telemetry: Tel
   const id = `isthmus.self-test.${config.dc}.${config.node}.0.0`
   await selfTest(target, clock, { topic: SELF_TEST_TOPIC, partition: 0 }, id)
   log.info({ clusterId: cluster.clusterId }, 'the fence holds on this cluster')
+  const health = new ClusterHealth(clock, telemetry.events)
   const catalog = new LocalCatalog({
-    admin,
+    admin: { ...admin, listTopics: () => health.watch(admin.listTopics()) },
     clock,
     onTrouble: error => log.warn({ error }, 'the topics of the local cluster were not read'),
   })
   await gateway.add(catalog)
-  return { cluster, target, admin, catalog, state, limits: await ingestLimits(config, admin) }
+  await gateway.add(health)
+  return { cluster, target, admin, catalog, state, health, limits: await ingestLimits(config, admin) }
 }
 
 async function ingestLimits(config: GatewayConfig, admin: ClusterAdmin): Promise<IngestLimits> {

@@ -216,7 +216,7 @@ export class PartitionWriter implements RunPartition {
     await this.#pacing.saveNow(this.#checkpoint())
     await this.checkpoints.remove(took.superseded.filter(old => !this.#sameRun(old)))
     this.feed.wantFrom(this.#standing)
-    this.observer.takeover(this.spec.origin, this.#cause, this.clock.monotonicMs() - beganMs)
+    this.observer.takeover(this.spec, this.#cause, this.clock.monotonicMs() - beganMs)
     return took.taken
   }
 

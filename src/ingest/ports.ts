@@ -139,11 +139,9 @@ export interface IngestEvent {
     | 'topic-recreated'
     | 'target-recreated'
     | 'target-truncated'
-    | 'loop'
     | 'halted'
     | 'fenced'
     | 'mode-changed'
-    | 'generation-raised'
   readonly origin: string
   readonly topic: string
   readonly partition: number
@@ -157,7 +155,7 @@ export interface IngestEvent {
 export interface IngestObserver {
   event(event: IngestEvent): void
   /** `reason`: `first`, or what ended the run before: `doubt`, `mode`, `move`. */
-  takeover(origin: string, reason: string, durationMs: number): void
+  takeover(at: TopicPartition & { readonly origin: string }, reason: string, durationMs: number): void
   /** Bytes of the batch as stored, and of its records uncompressed. */
   appended(origin: string, topic: string, records: number, storedBytes: number, recordBytes: number): void
   /** Frame bytes that became safe. */

@@ -41,9 +41,17 @@ export const METRIC_SPECS = {
     ['link', 'topic'],
     'Batch bytes of the link as stored in the local cluster, provenance included.',
   ),
-  recordsOut: counter('isthmus_link_records_out_total', ['link', 'topic'], 'Records sent to the peer of the link.'),
+  recordsOut: counter(
+    'isthmus_link_records_out_total',
+    ['link', 'topic'],
+    'Records sent to the peer of the link. `topic`: its name at the origin.',
+  ),
   bytesOut: counter('isthmus_link_bytes_out_total', ['link', 'topic'], 'Batch bytes sent to the peer of the link.'),
-  frames: counter('isthmus_link_frames_total', ['link', 'direction'], 'Frames received (`in`) or sent (`out`).'),
+  frames: counter(
+    'isthmus_link_frames_total',
+    ['link', 'direction'],
+    'Frames received (`in`; a batch above 1 MiB comes in several) or sent (`out`).',
+  ),
 
   lagRecords: gauge(
     'isthmus_link_lag_records',
@@ -65,15 +73,29 @@ export const METRIC_SPECS = {
   sessionsOpened: counter('isthmus_sessions_opened_total', ['link', 'direction'], 'Sessions opened.'),
   sessionsRefused: counter(
     'isthmus_sessions_refused_total',
-    ['code'],
-    'Sessions refused, by error code (docs/errors.md).',
+    ['direction', 'code'],
+    'Sessions refused, by a peer (`in`) or by us (`out`), by error code (docs/errors.md).',
+  ),
+  sessionsUnread: counter(
+    'isthmus_sessions_unread_total',
+    [],
+    'Sessions that we ended because the peer took nothing of what it was sent.',
+  ),
+  protocolViolations: counter(
+    'isthmus_protocol_violations_total',
+    ['direction'],
+    'What a peer said and may not say, or a channel that broke the rules: by those we fetch from (`in`), or serve (`out`).',
   ),
   breakerState: gauge(
     'isthmus_breaker_state',
-    ['peer', 'side', 'state'],
-    '1 for the state the breaker is in (`closed`, `open`, `half-open`, `slow-start`, `held`), 0 for the others. `side`: `fetch` or `serve`.',
+    ['peer', 'state'],
+    '1 for the state the breaker is in (`closed`, `open`, `half-open`, `slow-start`, `held`), 0 for the others.',
   ),
-  breakerOpened: counter('isthmus_breaker_opened_total', ['peer', 'side'], 'Times the breaker opened.'),
+  breakerOpened: counter(
+    'isthmus_breaker_opened_total',
+    ['peer'],
+    'Times the breaker opened, failed attempts to come back included.',
+  ),
 
   lanesOwned: gauge('isthmus_lanes_owned', ['link'], 'Lanes of the link that this node owns.'),
   partitions: gauge(
@@ -104,7 +126,7 @@ export const METRIC_SPECS = {
   dropped: counter(
     'isthmus_dropped_records_total',
     ['link', 'reason'],
-    "Records that were read and must not cross: `aborted`, `control`, `foreign` (another origin's), `loop` (over the hop limit), `repeated` (below the position).",
+    "Records that were read and must not cross: `aborted`, `control`, `foreign` (another origin's), `loop` (over the hop limit), `repeated` (the target has them already).",
   ),
   provenanceReplaced: counter(
     'isthmus_provenance_replaced_records_total',
@@ -119,11 +141,10 @@ export const METRIC_SPECS = {
     '1 while this data center serves nothing because its registry cannot be trusted.',
   ),
 
-  creditBytes: gauge('isthmus_credit_bytes', ['link'], 'Bytes that peers may send before more is stored.'),
   bufferedBytes: gauge(
     'isthmus_buffered_bytes',
     ['kind'],
-    'Batch bytes held in memory: `frames` received, `ready` to be stored, `inflight` to brokers, `fetched` to be sent.',
+    'Batch bytes held in memory: `frames` received and not stored yet, `inflight` to brokers, `fetched` to be sent.',
   ),
   memoryBound: gauge('isthmus_memory_bound_bytes', [], 'The computed limit of buffered bytes on this node.'),
 

@@ -16,6 +16,7 @@ import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { FollowSettings } from '../topics/decide.ts'
 import { type FollowPorts, TopicFollower } from '../topics/follow.ts'
 import type { ReadyTopic } from '../topics/ports.ts'
+import { SessionTelemetry } from './observe-sessions.ts'
 import { RemoteCatalog } from './remote-catalog.ts'
 
 /** One inbound link: whom it dials, what it writes, which topics it follows. */
@@ -58,12 +59,15 @@ export function inboundLinks(options: InboundOptions): InboundLink[] {
 function newBreaker(peer: string, { config, clock, telemetry }: InboundOptions): PeerBreaker {
   const settings: BreakerSettings = { ...config.breaker, lanes: config.flow.lanes }
   const breaker = new PeerBreaker(peer, settings, { clock, random: Math.random, log: telemetry.logger.child('link') })
+  let worked = true
   breaker.onChange(phase => {
     const { metrics } = telemetry.registry
     if (phase.kind === 'open') {
-      metrics.breakerOpened.add({ peer, side: 'fetch' })
-      telemetry.events.record('breaker-opened', `${peer}: ${phase.reason}`, { peer })
+      metrics.breakerOpened.add({ peer })
+      // Of a peer that stays away only the first opening is news.
+      if (worked) telemetry.events.record('breaker-opened', `${peer} is left alone: ${phase.reason}`, { peer })
     } else if (phase.kind === 'closed') telemetry.events.record('breaker-closed', `${peer} is used again`, { peer })
+    worked = phase.kind === 'closed' || phase.kind === 'slow-start'
   })
   return breaker
 }
@@ -98,6 +102,7 @@ function inboundLink(origin: string, peer: PeerConfig, breaker: PeerBreaker, opt
     maxBatchBytes: config.flow.maxBatchBytes,
     clock,
     random: Math.random,
+    observer: new SessionTelemetry(config.dc, 'in', telemetry, clock.monotonicMs),
     log: telemetry.logger.child('link'),
   })
   options.lanes.subscribe(lanes => ingest.setOwnedLanes(lanes))

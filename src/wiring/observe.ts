@@ -3,6 +3,7 @@ import { linkName } from '../route/names.ts'
 import type { EventName } from '../telemetry/events.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { RateMeter } from './rates.ts'
+import { Repeats } from './repeats.ts'
 
 /** How ingest's events are called for operators (telemetry/events.ts). */
 const EVENT_NAMES: Record<IngestEvent['name'], EventName> = {
@@ -10,12 +11,20 @@ const EVENT_NAMES: Record<IngestEvent['name'], EventName> = {
   truncated: 'truncated',
   'topic-recreated': 'topic-recreated',
   'target-recreated': 'target-recreated',
-  'target-truncated': 'truncated',
-  loop: 'loop',
+  'target-truncated': 'target-truncated',
   halted: 'halted',
   fenced: 'fenced',
   'mode-changed': 'mode-changed',
-  'generation-raised': 'mode-changed',
+}
+
+interface Place {
+  readonly origin: string
+  readonly topic: string
+  readonly partition: number
+}
+
+function placeKey({ origin, topic, partition }: Place): string {
+  return `${origin}/${topic}/${partition}`
 }
 
 /** What ingest measures, as metrics, events and log lines; and the rates of each topic of a link. */
@@ -24,11 +33,15 @@ export class IngestTelemetry implements IngestObserver {
   readonly #telemetry: Telemetry
   readonly #nowMs: () => number
   readonly #meters = new Map<string, RateMeter>()
+  readonly #repeats: Repeats
+  /** Partitions whose halt was told and not yet their return. */
+  readonly #halted = new Set<string>()
 
   constructor(dc: string, telemetry: Telemetry, nowMs: () => number) {
     this.#dc = dc
     this.#telemetry = telemetry
     this.#nowMs = nowMs
+    this.#repeats = new Repeats(nowMs)
   }
 
   meter(origin: string, topic: string): RateMeter {
@@ -48,17 +61,21 @@ export class IngestTelemetry implements IngestObserver {
       metrics.gaps.add({ link, topic })
       if (from !== undefined && to !== undefined) metrics.gapRecords.add({ link, topic }, to - from)
     }
+    if (event.name === 'halted') this.#halted.add(placeKey(event))
     if (event.name === 'fenced') metrics.fenced.add({ link })
     const place = { link, topic, partition, fromOffset: from, toOffset: to }
     this.#telemetry.events.record(EVENT_NAMES[event.name], message, place)
   }
 
-  takeover(origin: string, reason: string, durationMs: number): void {
-    const link = linkName(origin, this.#dc)
+  takeover(at: Place, reason: string, durationMs: number): void {
+    const link = linkName(at.origin, this.#dc)
     const { metrics } = this.#telemetry.registry
     metrics.takeovers.add({ link, reason })
     metrics.fences.add({ link })
     metrics.takeoverSeconds.observe({ link }, durationMs / 1000)
+    if (!this.#halted.delete(placeKey(at))) return
+    const { topic, partition } = at
+    this.#telemetry.events.record('resumed', 'runs again', { link, topic, partition })
   }
 
   appended(origin: string, topic: string, records: number, storedBytes: number, recordBytes: number): void {
@@ -83,11 +100,10 @@ export class IngestTelemetry implements IngestObserver {
       { link, reason: reason === 'duplicate' ? 'repeated' : reason },
       records,
     )
-    if (reason === 'loop')
-      this.#telemetry.events.record('loop', `${records} records had passed too many data centers and were dropped`, {
-        link,
-        topic,
-      })
+    if (reason !== 'loop') return
+    const message =
+      'records that had passed too many data centers are dropped; isthmus_dropped_records_total counts them'
+    if (this.#repeats.news(`${link} ${topic}`, reason)) this.#telemetry.events.record('loop', message, { link, topic })
   }
 
   provenanceReplaced(origin: string, _topic: string, records: number): void {

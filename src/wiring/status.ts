@@ -25,7 +25,7 @@ export interface StatusParts {
   readonly links: readonly InboundLink[]
   readonly server: ReplicationServer
   readonly control: Control
-  readonly memoryBoundBytes: number
+  memoryBoundBytes(): number
   state(): GatewayStatus['state']
   brokers(): number
   /** Why the local cluster does not answer; undefined: it does. */
@@ -40,7 +40,7 @@ export function statusSource(parts: StatusParts): StatusSource {
 }
 
 function gatewayStatus(parts: StatusParts): GatewayStatus {
-  const { config, version, clusterId, startedAtMs, telemetry, links, memoryBoundBytes, server } = parts
+  const { config, version, clusterId, startedAtMs, telemetry, links, server } = parts
   const problem = parts.clusterProblem()
   return {
     dc: config.dc,
@@ -59,7 +59,7 @@ function gatewayStatus(parts: StatusParts): GatewayStatus {
       sinceMs,
     })),
     memory: {
-      boundBytes: memoryBoundBytes,
+      boundBytes: parts.memoryBoundBytes(),
       bufferedBytes: links.reduce((sum, { ingest }) => sum + ingest.heldBytes(), 0),
       rssBytes: process.memoryUsage.rss(),
     },
@@ -73,7 +73,7 @@ export function readinessChecks(parts: StatusParts): GatewayStatus['checks'] {
   const outflow = parts.outflowProblem()
   const confirmed = parts.lanes.confirmed()
   return [
-    { name: 'running', ok: parts.state() === 'running', why: parts.state() },
+    { name: 'running', ok: parts.state() === 'running', why: parts.state() === 'running' ? undefined : parts.state() },
     { name: 'kafka', ok: problem === undefined, why: problem },
     {
       name: 'group',
