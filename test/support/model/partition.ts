@@ -20,6 +20,8 @@ export class ModelPartition {
   leader = 1
   leaderEpoch = 0
   belowMinIsr = false
+  /** `max.message.bytes`. */
+  maxBatchBytes = 1024 * 1024
   logStartOffset = 0
   highWatermark = 0
   readonly producers = new ProducerStates()
@@ -47,6 +49,7 @@ export class ModelPartition {
     if (this.belowMinIsr) return { kind: 'refused', code: 'NOT_ENOUGH_REPLICAS' }
     const problem = producedBatchProblem(bytes)
     if (problem !== undefined) throw new Error(`a broker refuses this batch as corrupt: ${problem}`)
+    if (bytes.length > this.maxBatchBytes) return { kind: 'refused', code: 'MESSAGE_TOO_LARGE' }
     const sent = batchFacts(bytes)
     if (sent.producerId >= 0) {
       const verdict = this.producers.judge(sent, () => ongoing(sent))

@@ -79,7 +79,13 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   },
   'epochs that run out': {
     ...PLAIN,
-    cluster: { ...CLUSTER, coordinator: { ...CLUSTER.coordinator, firstEpoch: 31_996 } },
+    cluster: { ...CLUSTER, coordinator: { ...CLUSTER.coordinator, firstEpoch: 31_996, lastEpoch: 32_010 } },
+  },
+  'batches that the target refuses as too large': {
+    ...PLAIN,
+    source: { ...PLAIN.source, overMs: 6_000 },
+    roughForMs: 30_000,
+    maxBatchBytes: 1_100,
   },
   'unclean elections': { ...PLAIN, ...UNCLEAN },
   'unclean elections under transactions': { ...COMPACTED, ...UNCLEAN },

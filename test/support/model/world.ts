@@ -38,6 +38,8 @@ export interface Scenario {
   readonly roughForMs: number
   /** Halting with an alarm is a right outcome: acked data was lost behind our back. */
   readonly alarmAllowed: boolean
+  /** The target takes only batches up to this size, and nobody was told. */
+  readonly maxBatchBytes?: number
 }
 
 export interface Outcome {
@@ -89,6 +91,7 @@ export class World {
     this.#scenario = scenario
     this.cluster = new ModelCluster(this.time, this.#random, scenario.cluster)
     this.at = this.cluster.createTopic(TOPIC, 1).partitions[0]!
+    this.at.maxBatchBytes = scenario.maxBatchBytes ?? this.at.maxBatchBytes
     this.cluster.createTopic(REGISTRY_TOPIC, 1)
     this.cluster.createTopic(PROGRESS_TOPIC, 1)
     this.cluster.startExpiry()
