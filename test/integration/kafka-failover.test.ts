@@ -73,7 +73,6 @@ test('a broker of three dies and comes back under load: every record once, in or
     )
   }
   const written = Array.from({ length: PARTITIONS }, () => 0)
-  let takeovers = 0
   let faultsAreOver = false
   const write = async (partition: number) => {
     let appender = await open(topic, partition)
@@ -86,7 +85,6 @@ test('a broker of three dies and comes back under load: every record once, in or
         continue
       }
       expect(['ambiguous', 'fenced']).toContain((failure as KafkaFailure).kind)
-      takeovers++
       appender = await eventually('a takeover', 60_000, () => open(topic, partition))
       written[partition] = (await readKeys(log, { topic, partition })).length
     }
@@ -105,7 +103,6 @@ test('a broker of three dies and comes back under load: every record once, in or
   }
   faultsAreOver = true
   await writing
-  console.log(`takeovers: ${takeovers}, retries of the reader: ${JSON.stringify([...reader.retries])}`)
   for (let partition = 0; partition < PARTITIONS; partition++) {
     expect(await readKeys(log, { topic, partition })).toEqual(range(0, written[partition]!))
     const { endOffset } = await log.offsets({ topic, partition })

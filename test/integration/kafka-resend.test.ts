@@ -152,6 +152,5 @@ test('connections that are cut again and again: every record once and in order, 
   for (const { partition } of writings) expect(await readKeys(log, partition)).toEqual(range(0, 4_000))
   expect(cuts).toBeGreaterThan(2)
   const takeovers = writings.reduce((sum, writing) => sum + writing.takeovers, 0)
-  console.log(`${cuts} cuts, ${takeovers} takeovers`)
   expect(takeovers).toBeLessThan(cuts * writings.length)
 }, 120_000)

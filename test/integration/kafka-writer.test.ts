@@ -258,7 +258,6 @@ describe('a broker that dies', () => {
     let run = await open(topic, transactionalId)
     const position = async () => (await readKeys(log, run.partition)).length
     let next = 0
-    let takeovers = 0
     const killer = (async () => {
       for (let round = 0; round < 2; round++) {
         await eventually('some progress', 30_000, () => next > (round + 1) * 700)
@@ -280,13 +279,11 @@ describe('a broker that dies', () => {
       } catch (error) {
         expect(['fenced', 'ambiguous']).toContain((error as KafkaFailure).kind)
         pending.length = 0
-        takeovers++
         run = await eventually('a takeover', 60_000, () => open(topic, transactionalId))
         next = await position()
       }
     }
     await killer
-    console.log(`takeovers: ${takeovers}`)
     expect(await readKeys(log, run.partition)).toEqual(range(0, total))
   }, 120_000)
 })
