@@ -263,7 +263,7 @@ function describe(
     brokers: () => cluster.brokers.length,
     clusterProblem: () => health.problem(),
     outflowProblem: () => state.guard.broken(),
-    members: () => seen.members.known(),
+    members: () => seen.members.with(config.node, seen.lanes.lanes),
   }
 }
 

@@ -1,11 +1,24 @@
-import type { EventView, GatewayStatus, LagView, LinkView, PartitionView, RateView, TopicView } from './ports.ts'
+import type {
+  EventView,
+  GatewayStatus,
+  LagView,
+  LinkView,
+  MemberView,
+  PartitionView,
+  RateView,
+  TopicView,
+} from './ports.ts'
 
 /** Views as messages of admin.proto, in the names that proto-loader gives fields. */
 
 export function statusMessage(status: GatewayStatus, links: readonly LinkView[]) {
   let haltedPartitions = 0
   for (const link of links) for (const topic of link.topics) haltedPartitions += countStates(topic.partitions).halted
-  return { ...status, links: links.length, haltedPartitions }
+  return { ...status, members: status.members.map(memberMessage), links: links.length, haltedPartitions }
+}
+
+export function memberMessage({ node, lanes }: MemberView) {
+  return { node, lanes: lanes.length, laneNumbers: lanes }
 }
 
 /** A link with some of its topics; lag, rate and counts are those of all of them. */

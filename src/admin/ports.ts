@@ -32,7 +32,7 @@ export interface GatewayStatus {
   }
   /** All must hold for the node to count as ready. */
   readonly checks: readonly { readonly name: string; readonly ok: boolean; readonly why?: string }[]
-  readonly members: readonly { readonly node: string; readonly lanes: number }[]
+  readonly members: readonly MemberView[]
   readonly served: readonly {
     readonly peerDc: string
     readonly peerNode: string
@@ -42,6 +42,12 @@ export interface GatewayStatus {
   }[]
   readonly memory: { readonly boundBytes: number; readonly bufferedBytes: number; readonly rssBytes: number }
   readonly logLevel: string
+}
+
+/** A node of this data center and its lanes. */
+export interface MemberView {
+  readonly node: string
+  readonly lanes: readonly number[]
 }
 
 export type LinkState = 'connecting' | 'running' | 'paused' | 'down'

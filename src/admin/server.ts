@@ -10,7 +10,7 @@ import { ReflectionService } from '@grpc/reflection'
 import { protoPath as HEALTH_PROTO, HealthImplementation } from 'grpc-health-check'
 import type { Component } from '../component.ts'
 import { GatewayError } from '../errors.ts'
-import { linkMessage, statusMessage } from './messages.ts'
+import { linkMessage, memberMessage, statusMessage } from './messages.ts'
 import { type PageRequest, pageOfLinks } from './paging.ts'
 import { type EventSource, LOG_LEVEL_NAMES, type LogLevelName, type Operator, type StatusSource } from './ports.ts'
 import { ADMIN_PACKAGE, ADMIN_SERVICE, ADMIN_SERVICE_NAME } from './service.ts'
@@ -133,6 +133,7 @@ function listLinks(source: StatusSource, request: PageRequest & { origin: string
   return {
     links: page.links.map(({ link, topics }) => linkMessage(link, topics, request.partitions)),
     nextPageToken: page.nextPageToken,
+    members: source.status().members.map(memberMessage),
   }
 }
 

@@ -8,12 +8,18 @@ export interface StatusAnswer {
   startedAtMs: number
   kafka: { clusterId: string; reachable: boolean; brokers: number; problem: string }
   checks: { name: string; ok: boolean; why: string }[]
-  members: { node: string; lanes: number }[]
+  members: MemberAnswer[]
   served: { peerDc: string; peerNode: string; address: string; link: string; sinceMs: number }[]
   memory: { boundBytes: number; bufferedBytes: number; rssBytes: number }
   logLevel: string
   links: number
   haltedPartitions: number
+}
+
+export interface MemberAnswer {
+  node: string
+  lanes: number
+  laneNumbers: number[]
 }
 
 export interface Lag {
@@ -77,6 +83,7 @@ export interface LinkAnswer {
 export interface LinksAnswer {
   links: LinkAnswer[]
   nextPageToken: string
+  members: MemberAnswer[]
 }
 
 export interface EventAnswer {

@@ -1,6 +1,14 @@
 import type { Command } from 'commander'
 import type { AdminClient } from '../admin/client.ts'
-import type { LinkAnswer, LinksAnswer, PartitionAnswer, StatusAnswer, TopicAnswer } from './admin-messages.ts'
+import { laneRanges } from '../route/lanes.ts'
+import type {
+  LinkAnswer,
+  LinksAnswer,
+  MemberAnswer,
+  PartitionAnswer,
+  StatusAnswer,
+  TopicAnswer,
+} from './admin-messages.ts'
 import { type MergedLink, mergeLinks } from './links-merge.ts'
 import { askAll, type NodeChoice, unreachedLines, withNodeOptions } from './nodes.ts'
 import { EXIT, printJson, printLines } from './outcome.ts'
@@ -24,7 +32,8 @@ Examples:
   isthmus links --dir .isthmus/local --watch a live view of a local stack
 
 Exit codes: 0 shown, 3 a node does not answer. With several nodes of a data
-center their shares are summed up; a node alone shows its own share.`
+center their shares are summed up; lanes of nodes that were not asked, or do
+not answer, are named.`
 
 const WATCH_EVERY_MS = 2000
 const CLEAR_SCREEN = '\u001b[H\u001b[J'
@@ -64,6 +73,7 @@ function screen(links: readonly MergedLink[], wanted: string | undefined): strin
 /** All pages of one node. */
 async function linksOf(client: AdminClient, { topic = '', partitions = false }: LinksOptions) {
   const { node } = await client.call<StatusAnswer>('GetStatus')
+  let members: MemberAnswer[] = []
   const links = new Map<string, LinkAnswer>()
   let pageToken = ''
   do {
@@ -74,8 +84,9 @@ async function linksOf(client: AdminClient, { topic = '', partitions = false }: 
       else known.topics.push(...link.topics)
     }
     pageToken = page.nextPageToken
+    members = page.members
   } while (pageToken !== '')
-  return { node, links: [...links.values()] }
+  return { node, links: [...links.values()], members }
 }
 
 /** One link as text: a headline, what is wrong, its topics. */
@@ -86,6 +97,8 @@ export function linkLines(link: MergedLink, nowMs: number, width = terminalWidth
     `${link.link}  ${link.state}  ${path}  breaker ${link.breaker.state}  lanes ${link.lanesOwned.length}/${link.lanesTotal}${shares}`,
   ]
   const note = (text: string) => lines.push(...wrap(text, width, '  '))
+  for (const { node, lanes: theirs } of link.others) note(`not shown: lanes ${laneRanges(theirs)}, which ${node} has`)
+  if (link.unowned.length > 0) note(`no node has lanes ${laneRanges(link.unowned)}: they are on their way to another`)
   if (link.reason !== '' && link.reason !== link.breaker.reason) note(`${link.state}: ${link.reason}`)
   if (link.breaker.state !== 'closed') {
     const since = seconds(Math.max(0, (nowMs - link.breaker.sinceMs) / 1000))

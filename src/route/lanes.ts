@@ -30,3 +30,14 @@ function topicHash(topic: string): number {
   hash ^= hash >>> 16
   return hash >>> 0
 }
+
+/** Lanes as text: `0-3, 7, 9-10`. */
+export function laneRanges(lanes: readonly number[]): string {
+  const ranges: { from: number; to: number }[] = []
+  for (const lane of lanes.toSorted((a, b) => a - b)) {
+    const last = ranges.at(-1)
+    if (last !== undefined && last.to === lane - 1) last.to = lane
+    else ranges.push({ from: lane, to: lane })
+  }
+  return ranges.map(({ from, to }) => (from === to ? `${from}` : `${from}-${to}`)).join(', ')
+}

@@ -1,12 +1,8 @@
+import type { MemberView } from '../admin/ports.ts'
 import type { Clock, Component } from '../component.ts'
 import type { GroupMembership } from '../kafka/index.ts'
 
 const LOOK_EVERY_MS = 5_000
-
-export interface MemberView {
-  readonly node: string
-  readonly lanes: number
-}
 
 /** Who shares the lanes of this data center, as the group's coordinator saw it a few seconds ago. */
 export class Members implements Component {
@@ -21,8 +17,12 @@ export class Members implements Component {
     this.#clock = clock
   }
 
-  known(): readonly MemberView[] {
-    return this.#known
+  /** Every node, sorted by name. What `node`, this one, knows of itself goes first: lanes that it has are nobody else's. */
+  with(node: string, own: ReadonlySet<number>): readonly MemberView[] {
+    const others = this.#known
+      .filter(member => member.node !== node)
+      .map(member => ({ ...member, lanes: member.lanes.filter(lane => !own.has(lane)) }))
+    return [{ node, lanes: [...own].sort((a, b) => a - b) }, ...others].toSorted((a, b) => (a.node < b.node ? -1 : 1))
   }
 
   async start(): Promise<void> {
@@ -38,8 +38,7 @@ export class Members implements Component {
       try {
         const members = await this.#membership.members()
         // Empty during a rebalance: what was known is nearer to the truth.
-        if (members.length > 0)
-          this.#known = members.map(({ node, partitions }) => ({ node, lanes: partitions.length }))
+        if (members.length > 0) this.#known = members.map(({ node, partitions }) => ({ node, lanes: partitions }))
       } catch {
         // Only shown to operators; the next look may succeed.
       }

@@ -53,7 +53,10 @@ describe('a client that knows only the address', () => {
       dc: 'us',
       node: 'us-1',
       kafka: { clusterId: 'k4fkA-us', reachable: true, brokers: 3 },
-      members: [{ node: 'us-1', lanes: 8 }, { node: 'us-2' }],
+      members: [
+        { node: 'us-1', lanes: 8 },
+        { node: 'us-2', laneNumbers: [8, 9, 10, 11, 12, 13, 14, 15] },
+      ],
       served: [{ link: 'us->eu', peerNode: 'eu-1' }],
       memory: { boundBytes: 200 << 20 },
       links: 1,

@@ -58,8 +58,8 @@ export function gatewayStatus(over: Partial<GatewayStatus> = {}): GatewayStatus 
     kafka: { clusterId: 'k4fkA-us', reachable: true, brokers: 3 },
     checks: [{ name: 'kafka', ok: true }],
     members: [
-      { node: 'us-1', lanes: 8 },
-      { node: 'us-2', lanes: 8 },
+      { node: 'us-1', lanes: [0, 1, 2, 3, 4, 5, 6, 7] },
+      { node: 'us-2', lanes: [8, 9, 10, 11, 12, 13, 14, 15] },
     ],
     served: [{ peerDc: 'eu', peerNode: 'eu-1', address: '10.0.1.1:51234', link: 'us->eu', sinceMs: 1_767_225_601_000 }],
     memory: { boundBytes: 200 << 20, bufferedBytes: 3 << 20, rssBytes: 140 << 20 },

@@ -43,7 +43,7 @@ function link(over: Partial<LinkAnswer> = {}): LinkAnswer {
 }
 
 const shown = (answer: LinkAnswer, width = 80) =>
-  linkLines(mergeLinks([{ node: 'us-1', links: [answer] }])[0]!, NOW_MS, width)
+  linkLines(mergeLinks([{ node: 'us-1', links: [answer], members: [] }])[0]!, NOW_MS, width)
 
 describe('links', () => {
   test('a healthy link is a headline and its topics', () => {
@@ -116,6 +116,19 @@ describe('links', () => {
     })
     expect(linkLines(merged[0]!, NOW_MS, 80)[0]).toContain('lanes 4/4 (us-1 2, us-2 2)')
   })
+
+  test('lanes of nodes that did not answer are named, and those that nobody has', () => {
+    const members = [
+      { node: 'us-1', lanes: 2, laneNumbers: [0, 1] },
+      // As it was a moment ago: what us-1 says of itself is newer.
+      { node: 'us-2', lanes: 2, laneNumbers: [1, 2] },
+    ]
+    const [merged] = mergeLinks([{ node: 'us-1', links: [link()], members }])
+    expect(merged).toMatchObject({ others: [{ node: 'us-2', lanes: [2] }], unowned: [3] })
+    const text = linkLines(merged!, NOW_MS, 80)
+    expect(text[1]).toBe('  not shown: lanes 2, which us-2 has')
+    expect(text[2]).toBe('  no node has lanes 3: they are on their way to another')
+  })
 })
 
 test('status says what is not ready, and why', () => {
@@ -127,7 +140,7 @@ test('status says what is not ready, and why', () => {
     startedAtMs: NOW_MS - 90_000,
     kafka: { clusterId: 'abc', reachable: true, brokers: 3, problem: '' },
     checks: [{ name: 'registry', ok: false, why: 'still reading' }],
-    members: [{ node: 'us-1', lanes: 16 }],
+    members: [{ node: 'us-1', lanes: 16, laneNumbers: [] }],
     served: [{ peerDc: 'eu', peerNode: 'eu-1', address: 'x', link: 'us->eu', sinceMs: 0 }],
     memory: { boundBytes: 2e8, bufferedBytes: 3e6, rssBytes: 1.5e8 },
     logLevel: 'info',
