@@ -34,7 +34,7 @@ import { exposeGauges, type ScrapedParts } from './wiring/gauges.ts'
 import { currentPaths, type InboundLink, inboundLinks } from './wiring/inbound-links.ts'
 import { tellLaneMoves } from './wiring/lane-moves.ts'
 import { Members } from './wiring/members.ts'
-import { MAX_IN_FLIGHT_BYTES, memoryBoundBytes } from './wiring/memory.ts'
+import { largestBatchBytes, MAX_IN_FLIGHT_BYTES, MAX_READER_BYTES, memoryBoundBytes } from './wiring/memory.ts'
 import { IngestTelemetry } from './wiring/observe.ts'
 import { EgressTelemetry } from './wiring/observe-egress.ts'
 import { SessionTelemetry } from './wiring/observe-sessions.ts'
@@ -210,7 +210,8 @@ function serveToPeers(
   const egress = openEgress({
     dc: config.dc,
     clusterId: cluster.clusterId,
-    openReader: () => openLogReader(cluster, target.queries, { name: `serve-${serial++}` }),
+    openReader: () =>
+      openLogReader(cluster, target.queries, { name: `serve-${serial++}`, maxOutstandingBytes: MAX_READER_BYTES }),
     lookups: target.queries,
     probe: target,
     registry: {
@@ -258,7 +259,12 @@ function describe(
     clusterId: cluster.clusterId,
     control: state.control,
     progress: state.progress,
-    memoryBoundBytes: () => memoryBoundBytes(config),
+    memoryBoundBytes: () =>
+      memoryBoundBytes(config, {
+        served: seen.server.sessions.length,
+        entries: state.entries(),
+        largestBatchBytes: largestBatchBytes(seen.links, config),
+      }),
     state: () => gateway.state,
     brokers: () => cluster.brokers.length,
     clusterProblem: () => health.problem(),

@@ -28,6 +28,8 @@ export interface SharedState {
   readonly progress: Progress
   readonly control: Control
   readonly guard: RegistryGuard
+  /** Keys of all tables, which are held in memory. */
+  entries(): number
   stop(): Promise<void>
 }
 
@@ -77,6 +79,7 @@ export async function openSharedState(options: SharedStateOptions): Promise<Shar
     progress,
     control,
     guard,
+    entries: () => registryTable.size + progressTable.size + controlTable.size,
     stop: async () => {
       guard.stop()
       await Promise.all([registryTable.stop(), progressTable.stop(), controlTable.stop()])
