@@ -103,7 +103,7 @@ export const MUTATIONS: readonly Mutation[] = [
         'await this.checkpoints.remove',
       ],
     ],
-    test: compacted,
+    test: { file: RULES, name: 'the first position ever' },
   },
   {
     rule: '2.1: sequence 0 only after T1',
@@ -296,8 +296,7 @@ export const MUTATIONS: readonly Mutation[] = [
     rule: 'an idle partition notices a log that was cut',
     file: 'src/ingest/upkeep.ts',
     edits: [['if (intactTo >= scanFrom) return\n', 'if (intactTo >= 0) return\n']],
-    test: unclean,
-    simulatedRuns: 400,
+    test: { file: RULES, name: 'what was acknowledged and lost' },
   },
   {
     rule: 'batches of aborted transactions never leave',
@@ -315,6 +314,6 @@ export const MUTATIONS: readonly Mutation[] = [
     rule: 'a path has at most maxReplicationHops',
     file: 'src/route/paths.ts',
     edits: [['if (path.via.length > maxReplicationHops)', 'if (path.via.length > maxReplicationHops + 1)']],
-    test: { file: 'test/unit/simulation/topologies.test.ts', name: 'each record arrives at most once' },
+    test: { file: 'test/unit/route/paths.test.ts', name: 'along a chain' },
   },
 ]

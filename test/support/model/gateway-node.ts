@@ -22,6 +22,7 @@ const SESSION_TIMEOUT_MS = 5_000
 export interface NodeOptions {
   readonly compacted: boolean
   readonly onGap: 'skip' | 'halt'
+  readonly start: 'earliest' | 'latest'
   readonly network: () => NetworkFaults
   onEvent(event: IngestEvent): void
 }
@@ -68,7 +69,7 @@ export class GatewayNode {
       compacted: options.compacted,
       maxMessageBytes: 1024 * 1024,
       policy: {
-        start: { kind: 'earliest' },
+        start: { kind: options.start },
         gap: options.onGap,
         originRecreated: 'halt',
         targetRecreated: 'refill',

@@ -38,6 +38,8 @@ export interface Scenario {
   readonly roughForMs: number
   /** Halting with an alarm is a right outcome: acked data was lost behind our back. */
   readonly alarmAllowed: boolean
+  /** Where a first start begins; `earliest` unless said. */
+  readonly start?: 'earliest' | 'latest'
   /** The target takes only batches up to this size, and nobody was told. */
   readonly maxBatchBytes?: number
 }
@@ -124,6 +126,7 @@ export class World {
     const node = new GatewayNode(process, this.cluster, this.#random, {
       compacted: this.#scenario.compacted,
       onGap: 'skip',
+      start: this.#scenario.start ?? 'earliest',
       network: () => (this.#calm ? CALM_NETWORK : this.#scenario.network),
       onEvent: event => {
         this.events.push(`${Math.round(this.time.nowMs)} ${process.name} ${event.name}: ${event.message}`)
@@ -194,7 +197,9 @@ export class World {
     node.process.stopFor(forMs)
     if (forMs < REPLACED_AFTER_MS) return
     const { overlapMs } = this.#scenario
-    this.time.after(REPLACED_AFTER_MS, () => this.startNode())
+    this.time.after(REPLACED_AFTER_MS, () => {
+      if (!this.#calm) this.startNode()
+    })
     this.time.after(forMs + (this.#random.next() * overlapMs) / 4, () => this.#retire(node))
   }
 

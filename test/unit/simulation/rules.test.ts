@@ -2,7 +2,9 @@ import { expect, test } from 'vitest'
 import { accept, emptyInbox } from '../../../src/ingest/inbox.ts'
 import type { FrameMessage } from '../../../src/route/pull.ts'
 import { PROGRESS_TOPIC } from '../../../src/state/topics.ts'
+import { recordsOf } from '../../support/model/batch-bytes.ts'
 import { CALM_CLUSTER } from '../../support/model/cluster.ts'
+import { Judge } from '../../support/model/judge.ts'
 import { CALM_NETWORK } from '../../support/model/network.ts'
 import { NO_MISHAPS, type Scenario, World } from '../../support/model/world.ts'
 
@@ -49,6 +51,40 @@ test('a hole in what we wrote halts the partition: nobody guesses', async () => 
   world.startNode()
   expect(await world.time.run(() => world.halted !== undefined, 2 * MINUTE_MS)).toBe(true)
   expect(world.halted).toMatch(/^POSITION_BROKEN: .* covers from origin offset \d+, expected \d+/)
+})
+
+test('what was acknowledged and lost by an unclean election is written again, also when nothing new comes', async () => {
+  const world = new World(1, CALM)
+  world.startNode()
+  expect(await world.time.run(() => world.judge.complete, MINUTE_MS)).toBe(true)
+  world.cluster.failOverUnclean(world.at, 10, 0.5)
+  await world.time.run(() => !world.judge.complete, world.time.nowMs + 100)
+  expect(world.judge.present).toBeLessThan(40)
+  expect(await world.time.run(() => world.judge.complete, world.time.nowMs + 10 * MINUTE_MS)).toBe(true)
+})
+
+test('the first position ever outlives the data: an emptied target is filled from there, whatever the start policy says now', async () => {
+  const world = new World(1, { ...CALM, start: 'latest' })
+  await world.time.run(() => false, 2_000)
+  const node = world.startNode()
+  const begun = (): boolean => dataBatches(world).length > 0
+  expect(await world.time.run(begun, MINUTE_MS)).toBe(true)
+  const first = Number(recordsOf(dataBatches(world)[0]!.bytes)[0]!.value!.toString().slice(1))
+  expect(first).toBeGreaterThan(0)
+  world.killNode(node)
+  world.cluster.failOverUnclean(world.at, 10, 0)
+  await world.time.run(() => false, world.time.nowMs + 100)
+  expect(world.at.log).toEqual([])
+  world.startNode()
+  const since = new Judge(
+    world.source.expected.filter(record => record.offset >= first),
+    'read_committed',
+  )
+  const complete = (): boolean => {
+    since.look(world.at)
+    return since.complete
+  }
+  expect(await world.time.run(complete, world.time.nowMs + MINUTE_MS)).toBe(true)
 })
 
 test('old data is written in transactions, fresh data is not', async () => {
