@@ -45,3 +45,9 @@ export function goOnWith(node, command, args) {
     process.exit(128 + (constants.signals[signal] ?? 0))
   })
 }
+
+/**
+ * How V8 runs a gateway. Batches live outside its heap, and with a small heap V8 collects again after every few megabytes
+ * of them: with these the same work takes about 40 % less CPU (docs/benchmarks.md).
+ */
+export const gatewayNodeFlags = ['--initial-old-space-size=96', '--max-semi-space-size=32']

@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { parse, stringify } from 'yaml'
+import { gatewayNodeFlags } from '../../bin/node26.js'
 import { cliMain } from './paths.ts'
 import { httpAnswers } from './probe.ts'
 import type { ProcessPlan } from './process.ts'
@@ -42,7 +43,7 @@ export function prepareGateway(plan: NodePlan): ProcessPlan {
     kind: 'gateway',
     dc: plan.dc,
     command: process.execPath,
-    args: [...plan.nodeArgs, cliMain(), 'gateway', '--config', plan.config],
+    args: [...gatewayNodeFlags, ...plan.nodeArgs, cliMain(), 'gateway', '--config', plan.config],
     log: plan.log,
     isReady: () => httpAnswers(`http://127.0.0.1:${plan.ports.http}/readyz`),
     readyWithinMs: READY_LIMIT_MS,

@@ -1,0 +1,2 @@
+/** What TypeScript code may use of node26.js. */
+export const gatewayNodeFlags: readonly string[]
