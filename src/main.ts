@@ -153,7 +153,7 @@ function shareLanes({ config, cluster, telemetry, clock }: NodeParts) {
     topic: LANES_TOPIC,
     node: config.node,
     ...config.groups,
-    log: (level, message, fields) => log[level](fields, message),
+    log: (level, message, fields) => log.limited(`group ${message}`)[level](fields, message),
   })
   const lanes = new LaneOwner(membership, clock, config.groups.sessionTimeoutMs)
   return { membership, members: new Members(membership, clock), lanes }
@@ -310,7 +310,7 @@ async function openLocal(gateway: Gateway, config: GatewayConfig, telemetry: Tel
   const catalog = new LocalCatalog({
     admin: { ...admin, listTopics: () => health.watch(admin.listTopics()) },
     clock,
-    onTrouble: error => log.warn({ error }, 'the topics of the local cluster were not read'),
+    onTrouble: error => log.limited('catalog').warn({ error }, 'the topics of the local cluster were not read'),
   })
   await gateway.add(catalog)
   await gateway.add(health)

@@ -137,6 +137,8 @@ export class PartitionWriter implements RunPartition {
       await this.#live()
     } catch (bug) {
       this.#halt(this.#internal(bug))
+    } finally {
+      this.#wakeup.dispose()
     }
   }
 
@@ -259,8 +261,8 @@ export class PartitionWriter implements RunPartition {
 
   #halt(error: GatewayError): void {
     this.#state = { kind: 'halted', error }
-    this.#event('halted', error.message)
-    this.#log('error', 'partition halted', { code: error.code, what: error.message, hint: error.hint })
+    const hint = error.hint === undefined ? '' : ` (${error.hint})`
+    this.#event('halted', `${error.code}: ${error.message}${hint}`)
   }
 
   // ---- what a run needs ------------------------------------------------------------------------------------------
@@ -411,7 +413,7 @@ export class PartitionWriter implements RunPartition {
     this.observer.event({ name, origin, topic, partition, message })
   }
 
-  #log(level: 'info' | 'warn' | 'error', message: string, fields: Record<string, unknown>): void {
+  #log(level: 'info' | 'warn', message: string, fields: Record<string, unknown>): void {
     const { origin, topic, partition } = this.spec
     this.observer.log(level, message, { origin, topic, partition, ...fields })
   }

@@ -132,6 +132,9 @@ class PullServer implements ReplicationServer, ServedBy {
     const until = clock.monotonicMs() + Math.min(DRAIN_MS, deadlineMs)
     const POLL_MS = 10
     while ([...this.#open].some(session => !session.drained) && clock.monotonicMs() < until) await clock.sleep(POLL_MS)
+    // The reason is on its way to the targets: a forced end would overtake it.
+    const closed = new Promise<void>(resolve => this.#server.tryShutdown(() => resolve()))
+    await Promise.race([closed, clock.sleep(Math.max(0, until - clock.monotonicMs()))])
     this.#server.forceShutdown()
   }
 
