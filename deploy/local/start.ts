@@ -34,10 +34,10 @@ export async function startLocal(options: LocalOptions = {}): Promise<LocalHandl
   for (const each of plan.processes) processes.set(each.name, new LocalProcess(each, reaper, handle.write))
   try {
     const brokers = named(processes, 'kafka')
-    say(`starting ${brokers.length} Kafka brokers and ${named(processes, 'redis').length} Redis servers`)
+    say(`starting Kafka (${brokers.length}) and Redis (${named(processes, 'redis').length})`)
     await startAll([...brokers, ...named(processes, 'redis')])
     if (options.gateways === undefined || options.gateways === 'started') {
-      say(`starting ${named(processes, 'gateway').length} gateways`)
+      say(`starting gateways (${named(processes, 'gateway').length})`)
       await startAll(named(processes, 'gateway'))
     }
   } catch (error) {
