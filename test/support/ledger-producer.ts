@@ -31,6 +31,8 @@ const TRANSACTION_TIMEOUT_MS = 60_000
 const MAX_IN_FLIGHT = 5
 const READY_DEADLINE_MS = 60_000
 const MAX_BATCHES_IN_TRANSACTION = 12
+const MAX_ARREARS_MS = 500
+const PACE_SLICE_MS = 50
 
 /**
  * Writes planned batches until told to stop. What a failure leaves in doubt is never written again: a new run takes new
@@ -115,7 +117,7 @@ export class LedgerProducer {
     const { acks, random, partitions } = this.options
     const outstanding = new Set<Promise<void>>()
     let failure: unknown
-    const pace = pacer(this.options.recordsPerSecond)
+    const pace = pacer(this.options.recordsPerSecond, () => this.stopping)
     while (!this.stopping && failure === undefined) {
       const at = random.pick(partitions)
       const planned = this.nextBatch()
@@ -146,7 +148,7 @@ export class LedgerProducer {
     abortShare: number,
   ): Promise<void> {
     const { acks, random, partitions } = this.options
-    const pace = pacer(this.options.recordsPerSecond)
+    const pace = pacer(this.options.recordsPerSecond, () => this.stopping)
     while (!this.stopping) {
       const commit = !random.chance(abortShare)
       await this.log.addPartitionsToTxn(this.transactionalId, identity, partitions)
@@ -209,13 +211,17 @@ async function openAppender(
   return log.openAppender({ ...at, topicId, identity, ...run, ...(transactionalId && { transactionalId }) })
 }
 
-/** Waits after each batch so that `recordsPerSecond` is kept on average; time lost to a fault is not made up for. */
-function pacer(recordsPerSecond: number): (records: number) => Promise<void> {
+/**
+ * Waits after each batch so that `recordsPerSecond` is kept on average; time lost to a fault is not made up for. A batch
+ * of 10,000 is a long wait: the stop ends it.
+ */
+function pacer(recordsPerSecond: number, stopping: () => boolean): (records: number) => Promise<void> {
   let freeAtMs = performance.now()
   return async records => {
-    freeAtMs = Math.max(freeAtMs, performance.now() - 500) + (records * 1_000) / recordsPerSecond
-    const waitMs = freeAtMs - performance.now()
-    if (waitMs > 1) await pause(waitMs)
+    freeAtMs = Math.max(freeAtMs, performance.now() - MAX_ARREARS_MS) + (records * 1_000) / recordsPerSecond
+    while (!stopping() && performance.now() < freeAtMs) {
+      await pause(Math.min(freeAtMs - performance.now(), PACE_SLICE_MS))
+    }
   }
 }
 
