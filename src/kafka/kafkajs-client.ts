@@ -15,8 +15,8 @@ interface RequestQueue {
 }
 
 /**
- * A kafkajs client for group membership only. Its log goes to `log`, one level lower than it says: what it calls an error
- * (a coordinator that is being created, a rebalance) is its daily work.
+ * A kafkajs client for group membership only. Its log goes to `log` for debugging only: what it calls an error (a
+ * coordinator that is being created, a broker that restarts) is its daily work, and who uses it tells what matters.
  */
 export function kafkajsClient(config: ClusterConfig, log: LogSink): Kafka {
   stopNegativeTimeouts()
@@ -29,8 +29,8 @@ export function kafkajsClient(config: ClusterConfig, log: LogSink): Kafka {
     logLevel: logLevel.INFO,
     logCreator:
       () =>
-      ({ level, namespace, log: { message, timestamp: _, logger: _logger, ...fields } }) => {
-        log(level === logLevel.ERROR ? 'info' : 'debug', `kafkajs ${namespace}: ${message}`, fields)
+      ({ namespace, log: { message, timestamp: _, logger: _logger, ...fields } }) => {
+        log('debug', `kafkajs ${namespace}: ${message}`, fields)
       },
   }
   if (config.tls !== undefined) {

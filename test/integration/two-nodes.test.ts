@@ -1,0 +1,64 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startLocal } from '../../deploy/local/start.ts'
+import type { LocalHandle } from '../../deploy/local/types.ts'
+import { adminClient } from '../../src/admin/client.ts'
+import type { LinksAnswer } from '../../src/cli/admin-messages.ts'
+import { type MergedLink, mergeLinks } from '../../src/cli/links-merge.ts'
+import { testDir } from '../support/ledger-dir.ts'
+import { eventually } from '../support/processes.ts'
+
+/** The least that a broker allows by default. */
+const SESSION_TIMEOUT_MS = 6_000
+/** The group's rebalance, and what a loaded machine needs. */
+const TAKEOVER_MS = 20_000
+
+let local: LocalHandle
+beforeAll(async () => {
+  const groups = { sessionTimeoutMs: SESSION_TIMEOUT_MS }
+  local = await startLocal({
+    dir: testDir('two-nodes'),
+    dcs: ['eu', 'us'],
+    nodes: 2,
+    redis: false,
+    configExtra: { groups },
+  })
+})
+afterAll(() => local?.down())
+
+/** `eu->us` as these nodes of us show it together. */
+async function linkBy(...nodes: string[]): Promise<MergedLink> {
+  const gateways = local.info().dcs.us!.gateways.filter(({ node }) => nodes.includes(node))
+  const answers = await Promise.all(
+    gateways.map(async ({ node, admin }) => {
+      const client = adminClient(admin)
+      try {
+        return { node, ...(await client.call<LinksAnswer>('ListLinks', {})) }
+      } finally {
+        client.close()
+      }
+    }),
+  )
+  return mergeLinks(answers)[0]!
+}
+
+test('two nodes share the lanes, each says which the other has, and those of a killed one move to the other', async () => {
+  await eventually('the lanes are shared', 60_000, async () => {
+    const both = await linkBy('us-1', 'us-2')
+    return both.unowned.length === 0 && both.nodes.every(({ lanes }) => lanes === 8)
+  })
+  await eventually('either node alone accounts for every lane', 20_000, async () => {
+    const views = [await linkBy('us-1'), await linkBy('us-2')]
+    return views.every(({ lanesOwned, others, unowned }) => {
+      const [other] = others
+      return unowned.length === 0 && other !== undefined && other.lanes.length + lanesOwned.length === 16
+    })
+  })
+  const { lanesOwned: lost } = await linkBy('us-2')
+  await local.kill('us-2')
+  const right = await linkBy('us-1')
+  expect(right.others).toEqual([{ node: 'us-2', lanes: lost }])
+  await eventually('us-1 has all of them', SESSION_TIMEOUT_MS + TAKEOVER_MS, async () => {
+    const { lanesOwned, others, unowned } = await linkBy('us-1')
+    return lanesOwned.length === 16 && others.length + unowned.length === 0
+  })
+})
