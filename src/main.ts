@@ -34,7 +34,13 @@ import { exposeGauges, type ScrapedParts } from './wiring/gauges.ts'
 import { currentPaths, type InboundLink, inboundLinks } from './wiring/inbound-links.ts'
 import { tellLaneMoves } from './wiring/lane-moves.ts'
 import { Members } from './wiring/members.ts'
-import { largestBatchBytes, MAX_IN_FLIGHT_BYTES, MAX_READER_BYTES, memoryBoundBytes } from './wiring/memory.ts'
+import {
+  heldBytes,
+  largestBatchBytes,
+  MAX_IN_FLIGHT_BYTES,
+  MAX_READER_BYTES,
+  memoryBoundBytes,
+} from './wiring/memory.ts'
 import { IngestTelemetry } from './wiring/observe.ts'
 import { EgressTelemetry } from './wiring/observe-egress.ts'
 import { SessionTelemetry } from './wiring/observe-sessions.ts'
@@ -245,7 +251,9 @@ function serveToPeers(
 
 function describe(
   { config, version, startedAtMs, clock, telemetry, gateway, cluster, state, health }: NodeParts,
-  seen: Pick<ScrapedParts, 'measures' | 'lanes' | 'links' | 'egress' | 'server' | 'inFlight'> & {
+  seen: Pick<ScrapedParts, 'measures' | 'lanes' | 'links' | 'server'> & {
+    readonly egress: Egress
+    readonly inFlight: InFlightBudget
     readonly members: Members
   },
 ): ScrapedParts {
@@ -265,6 +273,7 @@ function describe(
         entries: state.entries(),
         largestBatchBytes: largestBatchBytes(seen.links, config),
       }),
+    bufferedBytes: () => heldBytes(seen.links, seen.egress, seen.inFlight),
     state: () => gateway.state,
     brokers: () => cluster.brokers.length,
     clusterProblem: () => health.problem(),

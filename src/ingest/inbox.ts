@@ -115,6 +115,12 @@ export function wireBytes(frame: FrameMessage): number {
   return bytes
 }
 
+export function recordsIn(batches: readonly Buffer[]): number {
+  let records = 0
+  for (const batch of batches) records += recordCountOf(batch)
+  return records
+}
+
 /** F9: producer state expires by the time of the data, so batches older than this may only go in transactions. */
 export function holdsOldData(frame: FrameMessage, oldBeforeMs: number): boolean {
   for (const batch of frame.batches) {

@@ -5,7 +5,7 @@ import type { Appended } from '../kafka/types.ts'
 import type { TransformedBatch, TransformResult } from '../record/transform.ts'
 import { transform } from '../record/transform.ts'
 import type { Fenced, LinkPartition } from './fence.ts'
-import type { Cut } from './inbox.ts'
+import { type Cut, recordsIn } from './inbox.ts'
 import type { IngestLimits } from './limits.ts'
 import type { Checkpoints, IngestObserver, TargetLog } from './ports.ts'
 import type { Standing } from './standing.ts'
@@ -113,6 +113,9 @@ export function splice(
     maxLoneBatchBytes: part.spec.maxMessageBytes,
   })
   const { origin, topic } = part.spec
+  // What is neither written nor dropped for its hops had been written before.
+  const repeated = recordsIn(cut.batches) - result.records - result.droppedLoop
+  if (repeated > 0) part.observer.dropped(origin, topic, 'duplicate', repeated)
   if (result.droppedLoop > 0) part.observer.dropped(origin, topic, 'loop', result.droppedLoop)
   if (result.replacedProvenance > 0) part.observer.provenanceReplaced(origin, topic, result.replacedProvenance)
   return result

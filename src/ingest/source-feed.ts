@@ -9,7 +9,7 @@ import type {
   ProgressMessage,
   StartAt,
 } from '../route/pull.ts'
-import { accept, type Cut, cut, emptyInbox, holdsOldData, type Inbox, wireBytes } from './inbox.ts'
+import { accept, type Cut, cut, emptyInbox, holdsOldData, type Inbox, recordsIn, wireBytes } from './inbox.ts'
 import { REOPEN_FIRST_MS, REOPEN_MAX_MS } from './limits.ts'
 import type { IngestObserver } from './ports.ts'
 import type { PartitionSpec, RunEnd } from './run.ts'
@@ -210,7 +210,11 @@ export class SourceFeed {
       if (accepted.kind === 'taken') {
         this.#inbox = accepted.inbox
         this.#leaderEpoch = message.leaderEpoch
-      } else this.#events.giveBack(wireBytes(message))
+      } else {
+        this.#events.giveBack(wireBytes(message))
+        const { origin, topic } = this.#spec
+        this.#observer.dropped(origin, topic, 'duplicate', recordsIn(message.batches))
+      }
     } catch (error) {
       this.#events.giveBack(wireBytes(message))
       this.#channel?.close()

@@ -146,7 +146,11 @@ export const METRIC_SPECS = {
     ['kind'],
     'Batch bytes held in memory: `frames` received and not stored yet, `inflight` to brokers, `fetched` to be sent.',
   ),
-  memoryBound: gauge('isthmus_memory_bound_bytes', [], 'The computed limit of buffered bytes on this node.'),
+  memoryBound: gauge(
+    'isthmus_memory_bound_bytes',
+    [],
+    'The most that records, and state that grows with them, take here beside the 200 MB or so of an idle process. It follows peers, lanes, credit, served sessions and the largest batch that topics allow.',
+  ),
 
   events: counter('isthmus_events_total', ['name'], 'Named events (docs/metrics.md lists them).'),
 } as const

@@ -1,5 +1,3 @@
-import type { Egress } from '../egress/egress.ts'
-import type { InFlightBudget } from '../ingest/node-budget.ts'
 import { linkName } from '../route/names.ts'
 import type { Progress } from '../state/progress.ts'
 import type { InboundLink } from './inbound-links.ts'
@@ -8,8 +6,6 @@ import { linkView, type StatusParts } from './status.ts'
 const BREAKER_STATES = ['closed', 'open', 'half-open', 'slow-start', 'held'] as const
 
 export interface ScrapedParts extends StatusParts {
-  readonly egress: Egress
-  readonly inFlight: InFlightBudget
   readonly progress: Progress
 }
 
@@ -31,18 +27,10 @@ export function exposeGauges(parts: ScrapedParts): void {
   })
 }
 
-function exposeMemory({ telemetry, links, egress, inFlight, ...parts }: ScrapedParts): void {
-  const { memoryBound, bufferedBytes } = telemetry.registry.metrics
+function exposeMemory(parts: StatusParts): void {
+  const { memoryBound, bufferedBytes } = parts.telemetry.registry.metrics
   memoryBound.set({}, parts.memoryBoundBytes())
-  bufferedBytes.set(
-    { kind: 'frames' },
-    sum(links, ({ ingest }) => ingest.heldBytes()),
-  )
-  bufferedBytes.set({ kind: 'inflight' }, inFlight.usedBytes)
-  bufferedBytes.set(
-    { kind: 'fetched' },
-    sum(egress.sessions, ({ heldBytes }) => heldBytes),
-  )
+  for (const [kind, bytes] of Object.entries(parts.bufferedBytes())) bufferedBytes.set({ kind }, bytes)
 }
 
 function exposeLink(inbound: InboundLink, parts: StatusParts): void {
@@ -99,8 +87,4 @@ function growth(): Growth {
     last.set(name, total)
     return total - before
   }
-}
-
-function sum<T>(items: readonly T[], bytesOf: (item: T) => number): number {
-  return items.reduce((total, item) => total + bytesOf(item), 0)
 }

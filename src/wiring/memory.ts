@@ -1,9 +1,11 @@
 import type { GatewayConfig } from '../config/schema.ts'
+import type { Egress } from '../egress/egress.ts'
+import type { InFlightBudget } from '../ingest/node-budget.ts'
 import type { InboundLink } from './inbound-links.ts'
 
 const MIB = 1024 * 1024
 
-/** Produce-ready bytes in flight on a node; one of its own limits, not configurable (docs/config.md, memory). */
+/** Produce-ready bytes in flight on a node; one of its own limits, not configurable. */
 export const MAX_IN_FLIGHT_BYTES = 64 * MIB
 /** The most that a session which serves holds of responses (kafka/log-reader.ts), beside what is under way then. */
 export const MAX_READER_BYTES = 48 * MIB
@@ -38,6 +40,15 @@ export function memoryBoundBytes({ peers, flow }: GatewayConfig, facts: MemoryFa
   const outbound = Math.max(served, peers.length) * (MAX_READER_BYTES + AROUND_READER_BYTES + largestBatchBytes)
   const state = entries * TABLE_ENTRY_BYTES
   return inbound + MAX_IN_FLIGHT_BYTES + largestBatchBytes + outbound + TAKEOVER_BYTES + WORK_BYTES + state
+}
+
+/** Batch bytes that are held now, by where they are. */
+export function heldBytes(links: readonly InboundLink[], egress: Egress, inFlight: InFlightBudget) {
+  return {
+    frames: links.reduce((sum, { ingest }) => sum + ingest.heldBytes(), 0),
+    inflight: inFlight.usedBytes,
+    fetched: egress.sessions.reduce((sum, session) => sum + session.heldBytes, 0),
+  }
 }
 
 /** The largest batch that the sources may send now: what their topics allow, as far as we take it. */

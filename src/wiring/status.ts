@@ -26,6 +26,8 @@ export interface StatusParts {
   readonly server: ReplicationServer
   readonly control: Control
   memoryBoundBytes(): number
+  /** Batch bytes held now: received and not stored yet, on their way to brokers, fetched to be sent. */
+  bufferedBytes(): { readonly frames: number; readonly inflight: number; readonly fetched: number }
   state(): GatewayStatus['state']
   brokers(): number
   /** Why the local cluster does not answer; undefined: it does. */
@@ -40,8 +42,9 @@ export function statusSource(parts: StatusParts): StatusSource {
 }
 
 function gatewayStatus(parts: StatusParts): GatewayStatus {
-  const { config, version, clusterId, startedAtMs, telemetry, links, server } = parts
+  const { config, version, clusterId, startedAtMs, telemetry, server } = parts
   const problem = parts.clusterProblem()
+  const { frames, inflight, fetched } = parts.bufferedBytes()
   return {
     dc: config.dc,
     node: config.node,
@@ -60,7 +63,7 @@ function gatewayStatus(parts: StatusParts): GatewayStatus {
     })),
     memory: {
       boundBytes: parts.memoryBoundBytes(),
-      bufferedBytes: links.reduce((sum, { ingest }) => sum + ingest.heldBytes(), 0),
+      bufferedBytes: frames + inflight + fetched,
       rssBytes: process.memoryUsage.rss(),
     },
     logLevel: telemetry.logger.level(),
