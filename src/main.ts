@@ -33,6 +33,7 @@ import { ClusterHealth } from './wiring/cluster-health.ts'
 import { exposeGauges, type ScrapedParts } from './wiring/gauges.ts'
 import { currentPaths, type InboundLink, inboundLinks } from './wiring/inbound-links.ts'
 import { tellLaneMoves } from './wiring/lane-moves.ts'
+import { linkLog } from './wiring/link-log.ts'
 import { Members } from './wiring/members.ts'
 import {
   heldBytes,
@@ -244,7 +245,7 @@ function serveToPeers(
     maxReplicationHops: config.limits.maxReplicationHops,
     clock,
     observer: new SessionTelemetry(config.dc, 'out', telemetry, clock.monotonicMs),
-    log: telemetry.logger.child('link'),
+    log: linkLog(telemetry.logger),
   })
   return { egress, server }
 }

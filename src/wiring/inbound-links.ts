@@ -16,6 +16,7 @@ import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { FollowSettings } from '../topics/decide.ts'
 import { type FollowPorts, TopicFollower } from '../topics/follow.ts'
 import type { ReadyTopic } from '../topics/ports.ts'
+import { linkLog } from './link-log.ts'
 import { SessionTelemetry } from './observe-sessions.ts'
 import { RemoteCatalog } from './remote-catalog.ts'
 
@@ -58,7 +59,7 @@ export function inboundLinks(options: InboundOptions): InboundLink[] {
 
 function newBreaker(peer: string, { config, clock, telemetry }: InboundOptions): PeerBreaker {
   const settings: BreakerSettings = { ...config.breaker, lanes: config.flow.lanes }
-  const breaker = new PeerBreaker(peer, settings, { clock, random: Math.random, log: telemetry.logger.child('link') })
+  const breaker = new PeerBreaker(peer, settings, { clock, random: Math.random, log: linkLog(telemetry.logger) })
   let worked = true
   breaker.onChange(phase => {
     const { metrics } = telemetry.registry
@@ -103,7 +104,7 @@ function inboundLink(origin: string, peer: PeerConfig, breaker: PeerBreaker, opt
     clock,
     random: Math.random,
     observer: new SessionTelemetry(config.dc, 'in', telemetry, clock.monotonicMs),
-    log: telemetry.logger.child('link'),
+    log: linkLog(telemetry.logger),
   })
   options.lanes.subscribe(lanes => ingest.setOwnedLanes(lanes))
   return { origin, dialled: peer.dc, breaker, link, ingest, topics: follower, catalog }
