@@ -138,11 +138,6 @@ export function describePath(path: Path, dc: string): string {
   return relays.length === 0 ? linkName(path.origin, dc) : `${linkName(path.origin, dc)} via ${relays.join(', ')}`
 }
 
-/** Is a record with this many `replicated-at` headers over the limit, once the next hop has added its own? */
-export function exceedsHops(hopsSoFar: number, maxReplicationHops: number): boolean {
-  return hopsSoFar + 1 > maxReplicationHops
-}
-
 function describeVia(path: Path): string {
   return path.via.length <= 1 ? 'directly' : `via ${path.via.slice(1).join(', ')}`
 }

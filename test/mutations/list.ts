@@ -19,7 +19,6 @@ const RULES = 'test/unit/simulation/rules.test.ts'
 
 const rough = { file: SIMULATION, name: 'deaths, pauses, rivals' }
 const compacted = { file: SIMULATION, name: 'a compacted topic, in transactions' }
-const oldData = { file: SIMULATION, name: 'stretches of old data, in and out' }
 const quiet = { file: SIMULATION, name: 'so quiet that producers' }
 const unclean = { file: SIMULATION, name: 'unclean elections$' }
 const uncleanTransactions = { file: SIMULATION, name: 'unclean elections under transactions' }
@@ -205,7 +204,7 @@ export const MUTATIONS: readonly Mutation[] = [
     simulatedRuns: 400,
   },
   {
-    rule: '2.2: the end of the fence is a COMMIT or nothing in a running epoch',
+    rule: '2.2: no ABORT in a running epoch',
     file: 'src/ingest/upkeep.ts',
     edits: [
       [
@@ -213,8 +212,7 @@ export const MUTATIONS: readonly Mutation[] = [
         'return await endTransaction(target, fenced.transactionalId, fenced.identity, false)',
       ],
     ],
-    test: oldData,
-    simulatedRuns: 400,
+    test: { file: RULES, name: 'no late copy of a marker' },
   },
   {
     rule: '2.3: the covered ranges of batches continue one another over holes',

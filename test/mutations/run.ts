@@ -21,7 +21,8 @@ type Verdict = 'noticed' | 'hangs' | 'SURVIVES' | 'DOES NOT APPLY' | 'BREAKS THE
 function copyOfTheTree(): string {
   const copy = mkdtempSync(join(tmpdir(), 'isthmus-mutations-'))
   for (const name of COPIED) cpSync(join(ROOT, name), join(copy, name), { recursive: true })
-  symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'))
+  // what set-up installed is shared: packages, and Kafka for the live tests
+  for (const name of ['node_modules', '.isthmus']) symlinkSync(join(ROOT, name), join(copy, name))
   return copy
 }
 

@@ -87,6 +87,26 @@ test('the first position ever outlives the data: an emptied target is filled fro
   expect(await world.time.run(complete, world.time.nowMs + MINUTE_MS)).toBe(true)
 })
 
+test('no late copy of a marker closes a later transaction to our harm', async () => {
+  const markers = { maxDelayMs: 20, repeatChance: 1, repeatMaxDelayMs: 3_000, whenLeaderless: 'drop' } as const
+  for (let seed = 1; seed <= 10; seed++) {
+    const world = new World(seed, {
+      ...CALM,
+      compacted: true,
+      // several batches in one transaction, some time apart: a copy can fall between them
+      network: { ...CALM_NETWORK, maxDelayMs: 100 },
+      maxBatchBytes: 1_100,
+      roughForMs: 10 * MINUTE_MS,
+      source: { records: 1_500, overMs: 40_000, holeChance: 0, old: { chance: 0, ageMs: 0 } },
+      // short, so that the running epoch is refreshed every second
+      cluster: { ...CALM_CLUSTER, markers, producerIdExpirationMs: 4_000 },
+    })
+    world.startNode()
+    expect(await world.time.run(() => world.judge.complete, 2 * MINUTE_MS)).toBe(true)
+    expect(world.judge.violation).toBeUndefined()
+  }
+})
+
 test('old data is written in transactions, fresh data is not', async () => {
   const written = async (old: Scenario['source']['old']) => {
     const world = new World(1, { ...CALM, source: { ...CALM.source, old } })
