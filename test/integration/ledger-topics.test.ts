@@ -70,8 +70,8 @@ test('a gap at the source is reported with its exact range, and what follows cro
   await write(topic, 0, 300)
   await expectExact()
   await local.stop('us-1')
-  await write(topic, 300, 300)
   const eu = ledger.dc('eu')
+  await write(topic, 300, 300)
   const held = await ledger.read(eu, { topic, partition: 0 })
   const reached = held[299]!.offset + 1
   const deletedTo = held[450]!.offset

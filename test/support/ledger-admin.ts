@@ -1,4 +1,5 @@
 import { type Admin, Kafka, logLevel } from 'kafkajs'
+import { eventually } from './processes.ts'
 
 /** Topics of a test cluster, through a client that is not ours. */
 export interface LedgerAdmin {
@@ -27,14 +28,23 @@ export async function ledgerAdmin(bootstrap: string): Promise<LedgerAdmin> {
     createTopic: async (topic, partitions, configs = {}) => {
       const configEntries = Object.entries(configs).map(([name, value]) => ({ name, value }))
       const created = { topic, numPartitions: partitions, replicationFactor: -1, configEntries }
-      await admin.createTopics({ topics: [created], timeout: ADMIN_TIMEOUT_MS, waitForLeaders: true })
+      // Its own waiting fails over a topic that was just deleted under the same name.
+      await admin.createTopics({ topics: [created], timeout: ADMIN_TIMEOUT_MS, waitForLeaders: false })
+      await eventually(
+        `${topic} has leaders`,
+        ADMIN_TIMEOUT_MS,
+        async () => (await leaders(admin, topic)) === partitions,
+      )
     },
     addPartitions: async (topic, total) => {
       await admin.createPartitions({ topicPartitions: [{ topic, count: total }], timeout: ADMIN_TIMEOUT_MS })
     },
     deleteTopic: topic => admin.deleteTopics({ topics: [topic], timeout: ADMIN_TIMEOUT_MS }),
-    deleteRecords: (topic, partition, offset) =>
-      admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(offset) }] }),
+    deleteRecords: async (topic, partition, offset) => {
+      // kafkajs knows the leaders of those topics only that it was asked about before.
+      await admin.fetchTopicOffsets(topic)
+      await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(offset) }] })
+    },
     partitionCount: countOf,
     topics: () => admin.listTopics(),
     endOffsets: async topic => {
@@ -48,6 +58,11 @@ export async function ledgerAdmin(bootstrap: string): Promise<LedgerAdmin> {
     },
     close: () => admin.disconnect(),
   }
+}
+
+async function leaders(admin: Admin, topic: string): Promise<number> {
+  const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
+  return topics[0]?.partitions.filter(each => each.leader >= 0).length ?? 0
 }
 
 async function partitionCount(admin: Admin, topic: string): Promise<number | undefined> {
