@@ -10,9 +10,10 @@ import type {
 } from '../route/pull.ts'
 import { wireBytes } from './inbox.ts'
 import { givenBack, grant, type LaneCredit, newSession, noCredit, received } from './lane-credit.ts'
-import { PartitionWriter, type WriterPorts, type WriterState } from './partition-writer.ts'
+import { PartitionWriter, type WriterPorts } from './partition-writer.ts'
 import type { Lag, PartitionPolicy, SourceChannel } from './source-feed.ts'
 import type { Standing } from './standing.ts'
+import type { WriterState } from './writer-state.ts'
 
 /** One session of this link; what ingest needs of `link/`'s PullSession. */
 export interface Session {

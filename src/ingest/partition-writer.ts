@@ -12,11 +12,13 @@ import { runPlain } from './plain-run.ts'
 import type { Checkpoint, Checkpoints, IngestEvent, IngestObserver, TargetLog } from './ports.ts'
 import type { PartitionSpec, RunEnd, RunPartition, Taken, WriteMode } from './run.ts'
 import { type PartitionPolicy, SourceFeed } from './source-feed.ts'
+import { SplitLimit } from './split-limit.ts'
 import { afterWrite, NOTHING_WRITTEN, type Standing, toCheckpoint } from './standing.ts'
 import { type TakeoverPorts, takeOver } from './takeover.ts'
-import { runTransactions, type Written } from './transaction-run.ts'
+import { extentOf, runTransactions, standingAfter, type Written } from './transaction-run.ts'
 import { Upkeep } from './upkeep.ts'
 import { Wakeup } from './wakeup.ts'
+import type { WriterState } from './writer-state.ts'
 
 export interface WriterPorts extends TakeoverPorts {
   readonly random: () => number
@@ -26,15 +28,6 @@ export interface WriterPorts extends TakeoverPorts {
   giveBack(lane: number, bytes: number): void
 }
 
-export type WriterState =
-  | { readonly kind: 'waiting'; readonly why: string }
-  | { readonly kind: 'taking-over' }
-  | { readonly kind: 'running'; readonly mode: WriteMode }
-  | { readonly kind: 'halted'; readonly error: GatewayError }
-  | { readonly kind: 'stopped' }
-
-/** A second record over the limit in a batch this small cannot be split away any more. */
-const SMALLEST_SPLIT_BYTES = 1024
 /** How soon a lane that is confirmed again goes on. */
 const OWNER_POLL_MS = 250
 /** Data is old when its time is further back than this part of `producer.id.expiration.ms` (exactly-once.md 2.2). */
@@ -59,6 +52,7 @@ export class PartitionWriter implements RunPartition {
   readonly #wakeMe = () => this.wake()
   readonly #upkeep: Upkeep
   readonly #pacing: CheckpointPace
+  readonly #splitLimit: SplitLimit
   #state: WriterState = { kind: 'waiting', why: 'its turn' }
   #standing: Standing = NOTHING_WRITTEN
   #asked: RunEnd | undefined
@@ -69,7 +63,6 @@ export class PartitionWriter implements RunPartition {
   #pace: Pace = unpaced
   /** What ended the run before. */
   #cause: 'first' | RunEnd['kind'] = 'first'
-  #maxBatchBytes: number
   #life: Promise<void> | undefined
 
   constructor(spec: PartitionSpec, policy: PartitionPolicy, ports: WriterPorts) {
@@ -81,7 +74,7 @@ export class PartitionWriter implements RunPartition {
     this.observer = ports.observer
     this.#ports = ports
     this.#policy = policy
-    this.#maxBatchBytes = spec.maxMessageBytes
+    this.#splitLimit = new SplitLimit(spec)
     this.feed = new SourceFeed(spec, policy, ports.clock, ports.observer, {
       wake: () => this.wake(),
       end: end => this.end(end),
@@ -306,22 +299,11 @@ export class PartitionWriter implements RunPartition {
   }
 
   get maxBatchBytes(): number {
-    return this.#maxBatchBytes
+    return this.#splitLimit.maxBatchBytes
   }
 
   refusedAsTooLarge(batch: TransformedBatch): GatewayError | undefined {
-    const { sizeBytes } = batch.ready
-    if (batch.recordCount > 1 && sizeBytes > SMALLEST_SPLIT_BYTES) {
-      this.#maxBatchBytes = Math.min(this.#maxBatchBytes, Math.floor(sizeBytes / 2))
-      this.#log('info', 'target batches get smaller', { refusedBytes: sizeBytes, maxBatchBytes: this.#maxBatchBytes })
-      return undefined
-    }
-    return new GatewayError(
-      'BATCH_TOO_LARGE',
-      'record',
-      `${this.#name()}: the record at origin offset ${batch.next - 1} makes a batch of ${sizeBytes} bytes, more than the target topic allows`,
-      { hint: `raise max.message.bytes of ${this.spec.topic} in this cluster, then resume the link` },
-    )
+    return this.#splitLimit.refused(batch)
   }
 
   wrote(batch: TransformedBatch, cut: Cut, appended: Appended): void {
@@ -399,13 +381,9 @@ export class PartitionWriter implements RunPartition {
   }
 
   #progressAfter(written: readonly Written[], from: number): Checkpoint {
-    let standing = this.#standing
-    for (const { batch, cut, appended } of written)
-      standing = afterWrite(standing, batch, cut.leaderEpoch, appended.baseOffset, appended.leaderEpoch)
-    const first = written[0]?.appended.baseOffset ?? -1
-    const last = standing.scanFrom - 1
+    const standing = standingAfter(this.#standing, written)
     const checkpoint = toCheckpoint(this.spec, this.#fenced!, standing, this.#sequence, this.clock.nowMs())
-    return { ...checkpoint, transaction: { from, firstTargetOffset: first, lastTargetOffset: last } }
+    return { ...checkpoint, transaction: extentOf(written, from) }
   }
 
   #event(name: IngestEvent['name'], message: string): void {

@@ -13,6 +13,7 @@ import {
 } from './limits.ts'
 import type { Checkpoint, ProgressRecord } from './ports.ts'
 import { endOf, FIRST_RATIO, type RunEnd, type RunPartition, splice, type Taken, wireTarget } from './run.ts'
+import { afterWrite, type Standing } from './standing.ts'
 
 /** What one transaction has appended so far. */
 export interface Written {
@@ -23,6 +24,25 @@ export interface Written {
 
 /** The checkpoint that a transaction's progress record is: what it covers once committed. */
 export type ProgressAfter = (written: readonly Written[], from: number) => Checkpoint
+
+/** Where the partition stands once these count. */
+export function standingAfter(standing: Standing, written: readonly Written[]): Standing {
+  let after = standing
+  for (const { batch, cut, appended } of written)
+    after = afterWrite(after, batch, cut.leaderEpoch, appended.baseOffset, appended.leaderEpoch)
+  return after
+}
+
+/** What of the data partition a transaction covers: origin offsets from `from`, target offsets first to last. */
+export function extentOf(written: readonly Written[], from: number): NonNullable<Checkpoint['transaction']> {
+  const first = written[0]
+  const last = written.at(-1)
+  return {
+    from,
+    firstTargetOffset: first?.appended.baseOffset ?? -1,
+    lastTargetOffset: last ? last.appended.baseOffset + last.batch.recordCount - 1 : -1,
+  }
+}
 
 /**
  * Transaction mode (exactly-once.md 2.2): old data and compacted topics. `taken.fenced.identity` is the *second* epoch
