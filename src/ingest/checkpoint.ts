@@ -1,3 +1,4 @@
+import type { ProducerIdentity } from '../kafka/types.ts'
 import type { Checkpoint } from './ports.ts'
 
 /** Kafka orders writer runs by (generation, epoch); within a run the higher position is the later one. */
@@ -18,4 +19,8 @@ export function newest(all: readonly Checkpoint[]): { confirmed?: Checkpoint; un
   }
   if (confirmed && unconfirmed && !isLater(unconfirmed, confirmed)) unconfirmed = undefined
   return { confirmed, unconfirmed }
+}
+
+export function isOfRun(checkpoint: Checkpoint, { producerId, producerEpoch }: ProducerIdentity): boolean {
+  return checkpoint.producerId === producerId && checkpoint.producerEpoch === producerEpoch
 }

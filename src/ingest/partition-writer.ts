@@ -3,6 +3,7 @@ import { GatewayError } from '../errors.ts'
 import { KafkaFailure } from '../kafka/failure.ts'
 import type { Appended } from '../kafka/types.ts'
 import type { TransformedBatch } from '../record/transform.ts'
+import { isOfRun } from './checkpoint.ts'
 import { CheckpointPace } from './checkpoint-pace.ts'
 import type { Fenced } from './fence.ts'
 import { type Cut, holdsOldData } from './inbox.ts'
@@ -209,18 +210,10 @@ export class PartitionWriter implements RunPartition {
     this.#standing = took.standing
     this.#sequence = -1
     await this.#pacing.saveNow(this.#checkpoint())
-    await this.checkpoints.remove(took.superseded.filter(old => !this.#sameRun(old)))
+    await this.checkpoints.remove(took.superseded.filter(old => !isOfRun(old, took.taken.fenced.identity)))
     this.feed.wantFrom(this.#standing)
     this.observer.takeover(this.spec, this.#cause, this.clock.monotonicMs() - beganMs)
     return took.taken
-  }
-
-  #sameRun(checkpoint: Checkpoint): boolean {
-    const fenced = this.#fenced
-    return (
-      checkpoint.producerId === fenced?.identity.producerId &&
-      checkpoint.producerEpoch === fenced.identity.producerEpoch
-    )
   }
 
   /** What has to be durable, or said, before the next turn. */
