@@ -2,24 +2,26 @@
 export const PACE_FIRST_MS = 1_000
 export const PACE_MAX_MS = 60_000
 export const PACE_QUIET_MS = 60_000
+/** Each pause is longer or shorter by up to this part of it: two rivals in step would fence each other for ever. */
+export const PACE_JITTER = 0.25
 
 export interface Pace {
   /** Takeovers in a row; 0 = the next may begin at once. */
   readonly streak: number
-  readonly lastBeganMs: number
+  /** Monotonic ms. */
+  readonly nextMs: number
 }
 
-export const unpaced: Pace = { streak: 0, lastBeganMs: Number.NEGATIVE_INFINITY }
+export const unpaced: Pace = { streak: 0, nextMs: Number.NEGATIVE_INFINITY }
 
 /** How long to wait before the next takeover may begin. */
 export function waitBeforeTakeoverMs(pace: Pace, nowMs: number): number {
-  if (pace.streak === 0) return 0
-  const gapMs = Math.min(PACE_MAX_MS, PACE_FIRST_MS * 2 ** (pace.streak - 1))
-  return Math.max(0, pace.lastBeganMs + gapMs - nowMs)
+  return Math.max(0, pace.nextMs - nowMs)
 }
 
-/** A takeover begins now. `runningForMs`: how long the run before it went well. */
-export function takeoverBegins(pace: Pace, nowMs: number, runningForMs: number): Pace {
+/** A takeover begins now. `runningForMs`: how long the run before it went well; `random` is in [0, 1). */
+export function takeoverBegins(pace: Pace, nowMs: number, runningForMs: number, random: number): Pace {
   const streak = runningForMs >= PACE_QUIET_MS ? 1 : pace.streak + 1
-  return { streak, lastBeganMs: nowMs }
+  const pauseMs = Math.min(PACE_MAX_MS, PACE_FIRST_MS * 2 ** (streak - 1))
+  return { streak, nextMs: nowMs + pauseMs * (1 - PACE_JITTER + 2 * PACE_JITTER * random) }
 }

@@ -164,7 +164,7 @@ export class PartitionWriter implements RunPartition {
       if (waitMs === 0) break
       await this.#wakeup.wait(this.clock, waitMs)
     }
-    this.#pace = takeoverBegins(this.#pace, this.clock.monotonicMs(), ranForMs)
+    this.#pace = takeoverBegins(this.#pace, this.clock.monotonicMs(), ranForMs, this.#ports.random())
     this.#asked = undefined
     return true
   }
@@ -227,7 +227,8 @@ export class PartitionWriter implements RunPartition {
         return this.#event('mode-changed', `writes in ${end.mode} mode: ${end.why}`)
       case 'doubt':
         this.#state = { kind: 'waiting', why: end.cause.message }
-        if (end.cause.kind === 'fenced') this.#event('fenced', end.cause.message)
+        // A lane that moved on is the group's doing; only a newer writer fences.
+        if (end.cause.kind === 'fenced' && end.cause.code !== 'LANE_LOST') this.#event('fenced', end.cause.message)
         return this.#log('info', 'takes over again', { cause: end.cause.code, what: end.cause.message })
       case 'stopped':
         return await this.#saveQuietly()
