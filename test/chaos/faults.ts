@@ -1,5 +1,6 @@
 import type { LocalHandle } from '../../deploy/local/types.ts'
 import type { Ledger } from '../support/ledger.ts'
+import { eventually } from '../support/processes.ts'
 import type { Fault, ScheduledFault } from './schedule.ts'
 
 /** What a round does to the topics, told to the ledger so that it judges the new partitions too. */
@@ -48,6 +49,8 @@ async function end(local: LocalHandle, fault: Fault): Promise<void> {
   }
 }
 
+/** The broker that is asked may be down just then. */
+const BROKER_BACK_MS = 90_000
 const MAX_PARTITIONS = 24
 const MAX_TOPICS = 12
 
@@ -65,7 +68,12 @@ export function growingTopics(
       if (partitions >= MAX_PARTITIONS) return
       partitions++
       const [dc] = dcs
-      await ledger.dc(dc!).admin.addPartitions(topic, partitions)
+      const { admin } = ledger.dc(dc!)
+      await eventually(`${topic} grows to ${partitions}`, BROKER_BACK_MS, async () => {
+        if ((await admin.partitionCount(topic)) === partitions) return true
+        await admin.addPartitions(topic, partitions)
+        return false
+      })
       ledger.watch(topic, [partitions - 1])
       ledger.addLoad({ topic, partitions: [partitions - 1], dcs: [dc!], recordsPerSecond, plain: 1 }, 'now')
     },
@@ -73,7 +81,8 @@ export function growingTopics(
       if (topics >= MAX_TOPICS) return
       const name = `chaos.new-${topics}`
       const dc = dcs[topics++ % dcs.length]!
-      await ledger.createTopic(name, 2, { dcs: [dc] })
+      const create = () => ledger.createTopic(name, 2, { dcs: [dc] }).then(() => true)
+      await eventually(`${name} is created`, BROKER_BACK_MS, create)
       ledger.addLoad(
         { topic: name, partitions: [0, 1], dcs: [dc], recordsPerSecond, plain: 1, transactional: 1 },
         'now',
