@@ -62,7 +62,8 @@ async function planProcesses(
   options: LocalOptions,
 ): Promise<ProcessPlan[]> {
   const doors = await openDoors(wan, sites, options)
-  const version = options.kafka ?? DEFAULT_KAFKA_VERSION
+  // The test suites choose the version for all that they start.
+  const version = options.kafka ?? process.env.ISTHMUS_TEST_KAFKA ?? DEFAULT_KAFKA_VERSION
   const processes: ProcessPlan[] = []
   for (const site of sites) {
     const { dc, brokers } = site
