@@ -1,8 +1,12 @@
-import { mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { mkdirSync, rmSync } from 'node:fs'
+import { resolve } from 'node:path'
 
-/** A directory of its own for the clusters of one test file; logs stay there when a test fails. */
+const TEST_RUNS = resolve(import.meta.dirname, '../../.isthmus/test')
+
+/** The directory for the clusters of one test, emptied now: the logs of its last run stay, those before go. */
 export function testDir(name: string): string {
-  return mkdtempSync(join(tmpdir(), `isthmus-${name}-`))
+  const dir = resolve(TEST_RUNS, name)
+  rmSync(dir, { recursive: true, force: true })
+  mkdirSync(dir, { recursive: true })
+  return dir
 }
