@@ -47,12 +47,12 @@ export class CatalogFeed {
   }
 
   *#current(): Generator<CatalogTopic> {
-    for (const { name, topicId, partitions, configs } of this.#offer.topics()) {
+    for (const { name, topicId, partitions, configs, maxMessageBytes } of this.#offer.topics()) {
       if (neverCrosses(name)) continue
       const refused = this.#topics.refused(name, this.#dc)
       yield refused === undefined
-        ? { name, topicId, partitions, configs }
-        : { name, topicId, partitions, configs: {}, refused }
+        ? { name, topicId, partitions, configs, maxMessageBytes }
+        : { name, topicId, partitions, configs: {}, maxMessageBytes: 0, refused }
     }
   }
 }

@@ -38,7 +38,10 @@ export interface OfferedTopic {
   readonly name: string
   readonly topicId: string
   readonly partitions: number
+  /** What a replica is to be told of them; as route/pull.ts CatalogTopic. */
   readonly configs: Readonly<Record<string, string>>
+  /** `max.message.bytes` in force where its records stand here. */
+  readonly maxMessageBytes: number
   /** Where its records stand here; for our own topics the same name and id. */
   readonly localName: string
   readonly localTopicId: string

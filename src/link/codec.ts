@@ -25,6 +25,8 @@ import {
 const MAX_NAME_CHARACTERS = 256
 const MAX_TEXT_CHARACTERS = 4_096
 const MAX_PATHS = 1_024
+/** Kafka has fewer for a topic; a source tells those that matter to a replica. */
+const MAX_TOPIC_CONFIGS = 64
 const MAX_INT32 = 0x7fff_ffff
 const NAME_OF_REASON = new Map<string, CloseReason>(CLOSE_REASONS.map(reason => [reasonOnWire(reason), reason]))
 
@@ -231,7 +233,7 @@ function frameFromWire(body: WireMessage): FramePiece {
     leaderEpoch: whole(body, 'leaderEpoch', -1, MAX_INT32),
     highWatermark: whole(body, 'highWatermark'),
     sourceTimeMs: whole(body, 'sourceTimeMs'),
-    batches: list(body, 'batches') as Buffer[],
+    batches: list(body, 'batches').map(asBytes),
     relayed: body.relayed === true,
     gap: body.gap === true,
     continued: body.continued === true,
@@ -244,9 +246,21 @@ function topicFromWire(value: unknown): CatalogTopic {
     name: text(body, 'name'),
     topicId: text(body, 'topicId'),
     partitions: whole(body, 'partitions', 0, MAX_INT32),
-    configs: body.configs as Record<string, string>,
+    configs: configsFromWire(body.configs),
+    maxMessageBytes: whole(body, 'maxMessageBytes', 0, MAX_INT32),
     refused: text(body, 'refused', MAX_TEXT_CHARACTERS) || undefined,
   }
+}
+
+function configsFromWire(value: unknown): Record<string, string> {
+  const entries = Object.entries((value ?? {}) as Record<string, unknown>)
+  if (entries.length > MAX_TOPIC_CONFIGS) throw violation(`a topic with ${entries.length} configs`)
+  return Object.fromEntries(
+    entries.map(([name, config]) => [
+      asText(name, 'configs', MAX_NAME_CHARACTERS),
+      asText(config, `configs.${name}`, MAX_TEXT_CHARACTERS),
+    ]),
+  )
 }
 
 function pathsFromWire(body: WireMessage): Path[] {
@@ -285,6 +299,11 @@ function text(body: WireMessage, field: string, maxCharacters = MAX_NAME_CHARACT
 function asText(value: unknown, field: string, maxCharacters: number): string {
   if (typeof value !== 'string') throw violation(`${field} is no text`)
   if (value.length > maxCharacters) throw violation(`${field} of ${value.length} characters`)
+  return value
+}
+
+function asBytes(value: unknown): Buffer {
+  if (!Buffer.isBuffer(value)) throw violation('batches that are no bytes')
   return value
 }
 

@@ -23,7 +23,10 @@ export interface CatalogTopic {
   /** Id of the topic in the ORIGIN cluster, also when a relay speaks. */
   readonly topicId: string
   readonly partitions: number
+  /** Those that matter to a replica and were set on the topic itself: defaults of a cluster stay its own. */
   readonly configs: Readonly<Record<string, string>>
+  /** `max.message.bytes` in force where the source reads, wherever it was set; 0: not known. */
+  readonly maxMessageBytes: number
   /** Set when the source's rules forbid this peer the topic. */
   readonly refused?: string
 }

@@ -55,7 +55,7 @@ export function heldBytes(links: readonly InboundLink[], egress: Egress, inFligh
 export function largestBatchBytes(links: readonly InboundLink[], { flow }: GatewayConfig): number {
   let largest = USUAL_BATCH_BYTES
   for (const { catalog } of links) {
-    for (const { configs } of catalog.topics()) largest = Math.max(largest, Number(configs['max.message.bytes'] ?? 0))
+    for (const { maxMessageBytes } of catalog.topics()) largest = Math.max(largest, maxMessageBytes)
   }
   return Math.min(largest, flow.maxBatchBytes)
 }

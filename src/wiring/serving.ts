@@ -3,7 +3,7 @@ import type { EgressTopics, OfferedTopic, RelayPositions, TopicOffer } from '../
 import { targetTopic } from '../route/names.ts'
 import { neverCrosses, residencyFilter } from '../route/topic-filter.ts'
 import type { LocalCatalog, LocalTopic } from '../topics/local-catalog.ts'
-import { isCompacted } from '../topics/topic-configs.ts'
+import { configsToTell, isCompacted, maxMessageBytes } from '../topics/topic-configs.ts'
 import type { InboundLink } from './inbound-links.ts'
 
 /** What this data center serves: its own topics, and those of the origins that reach it. */
@@ -38,13 +38,17 @@ function ownOffer(catalog: LocalCatalog): TopicOffer {
 }
 
 function ownTopic(topic: LocalTopic): OfferedTopic {
-  const { name, topicId, partitions } = topic
-  return { ...offeredConfigs(topic), name, topicId, partitions, localName: name, localTopicId: topicId }
-}
-
-function offeredConfigs({ configs }: LocalTopic) {
-  const values = Object.entries(configs).map(([key, { value }]) => [key, value] as const)
-  return { configs: Object.fromEntries(values), compacted: isCompacted(configs) }
+  const { name, topicId, partitions, configs } = topic
+  return {
+    name,
+    topicId,
+    partitions,
+    configs: configsToTell(configs),
+    maxMessageBytes: maxMessageBytes(configs),
+    localName: name,
+    localTopicId: topicId,
+    compacted: isCompacted(configs),
+  }
 }
 
 /** A relay offers what the origin told it, as far as it stands here. */
@@ -62,6 +66,7 @@ function relayOffer(config: GatewayConfig, catalog: LocalCatalog, link: InboundL
       partitions: Math.min(remote.partitions, local.partitions),
       localName: local.name,
       localTopicId: local.topicId,
+      maxMessageBytes: maxMessageBytes(local.configs),
       compacted: isCompacted(local.configs),
     }
   }

@@ -38,6 +38,7 @@ function offered(name: string): CatalogTopic {
     topicId: `00000000-0000-4000-8000-${name.length.toString().padStart(12, '0')}`,
     partitions: 3,
     configs: {},
+    maxMessageBytes: 0,
     refused,
   }
 }

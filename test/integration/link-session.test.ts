@@ -36,7 +36,8 @@ describe('a session', () => {
     const { ingest, link } = await rig.link([port])
     await eventually(() => expect(ingest.session).toBeDefined())
     const configs = { 'cleanup.policy': 'delete' }
-    source.last.sink.catalog([{ name: 'orders', topicId: 'topic-id', partitions: 3, configs }], ['old'], true)
+    const orders = { name: 'orders', topicId: 'topic-id', partitions: 3, configs, maxMessageBytes: 2_000_000 }
+    source.last.sink.catalog([orders], ['old'], true)
     ingest.session!.open(openAt(40))
     ingest.session!.credit(0, 1_000_000)
     await eventually(() => expect(ingest.openedMessages).toMatchObject([{ channel: 1, position: 40 }]))

@@ -71,6 +71,7 @@ const offered = (name: string, partitions: number, configs: Record<string, strin
   topicId: `00000000-0000-0000-0000-${name.length.toString().padStart(12, '0')}`,
   partitions,
   configs,
+  maxMessageBytes: 0,
 })
 
 test('a topic is created as its origin has it, grown with it, and told again when it was created anew here', async () => {

@@ -169,9 +169,17 @@ export class EgressBench {
 
   async offer(name: string): Promise<void> {
     const topicId = (await this.log.topicId(name)) as string
-    const common = { name, partitions: 1, configs: { 'retention.ms': '1000' }, localName: name, localTopicId: topicId }
-    this.offered.set(name, { ...common, topicId, compacted: false })
-    this.relayed.set(name, { ...common, topicId: ORIGIN_TOPIC_ID, compacted: false })
+    const common = {
+      name,
+      partitions: 1,
+      configs: { 'retention.ms': '1000' },
+      maxMessageBytes: 1_048_588,
+      localName: name,
+      localTopicId: topicId,
+      compacted: false,
+    }
+    this.offered.set(name, { ...common, topicId })
+    this.relayed.set(name, { ...common, topicId: ORIGIN_TOPIC_ID })
     for (const listener of this.#listeners) listener()
   }
 

@@ -53,6 +53,11 @@ export class ModelTopicAdmin implements TopicAdmin {
     this.#topics.set(name, { topicId: `id-${++this.#created}`, partitions, configs: inForce })
   }
 
+  /** What is in force because the cluster says so, not the topic. */
+  setDefault(topic: string, name: string, value: string): void {
+    this.#topics.get(topic)!.configs[name] = { value, explicit: false }
+  }
+
   delete(name: string): void {
     this.#topics.delete(name)
   }

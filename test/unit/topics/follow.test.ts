@@ -16,6 +16,7 @@ const remote = (name: string, partitions = 1, more: Partial<CatalogTopic> = {}):
   topicId: `remote-${name}`,
   partitions,
   configs: {},
+  maxMessageBytes: 0,
   ...more,
 })
 
