@@ -34,6 +34,7 @@ import { exposeGauges, type ScrapedParts } from './wiring/gauges.ts'
 import { currentPaths, type InboundLink, inboundLinks } from './wiring/inbound-links.ts'
 import { tellLaneMoves } from './wiring/lane-moves.ts'
 import { linkLog } from './wiring/link-log.ts'
+import { liveConfig, topicsChanges } from './wiring/live-config.ts'
 import { Members } from './wiring/members.ts'
 import {
   heldBytes,
@@ -49,7 +50,7 @@ import { applyPause, operator } from './wiring/operator.ts'
 import { relayPositions, servedTopics } from './wiring/serving.ts'
 import { openSharedState, type SharedState } from './wiring/shared-state.ts'
 import { readinessChecks, statusSource } from './wiring/status.ts'
-import { targetContents } from './wiring/target-contents.ts'
+import { rememberContents, targetContents } from './wiring/target-contents.ts'
 
 /** A running gateway node. */
 export interface RunningGateway {
@@ -78,7 +79,7 @@ export async function runGateway(source: ConfigSource, logger: Logger): Promise<
   const telemetry = createTelemetry({ dc: config.dc, node: config.node, version, level: config.logLevel, logger })
   const gateway = new Gateway(logger.child('gateway'))
   try {
-    await start(gateway, config, version, telemetry)
+    await start(gateway, source, version, telemetry)
   } catch (error) {
     await gateway.stop(START_FAILED_STOP_MS)
     throw error
@@ -88,11 +89,13 @@ export async function runGateway(source: ConfigSource, logger: Logger): Promise<
 
 const START_FAILED_STOP_MS = 5_000
 
-async function start(gateway: Gateway, config: GatewayConfig, version: string, telemetry: Telemetry): Promise<void> {
+async function start(gateway: Gateway, source: ConfigSource, version: string, telemetry: Telemetry): Promise<void> {
+  const config = source.current()
+  const live = liveConfig(source)
   const clock = systemClock
   const startedAtMs = clock.nowMs()
   const local = await openLocal(gateway, config, telemetry, clock)
-  const node = { config, version, startedAtMs, clock, telemetry, gateway, ...local }
+  const node = { config, live, version, startedAtMs, clock, telemetry, gateway, ...local }
   const { membership, members, lanes } = shareLanes(node)
   const measures = new IngestTelemetry(config.dc, telemetry, clock.monotonicMs)
   tellLaneMoves(lanes, telemetry.events)
@@ -105,6 +108,8 @@ async function start(gateway: Gateway, config: GatewayConfig, version: string, t
     paths: advertisedPaths(config.dc, currentPaths(links)),
   })
   links.push(...fetchFromPeers(node, { lanes, measures, inFlight, identity }))
+  const origins = links.map(link => link.origin)
+  await rememberContents(origins, local.state, local.target, local.catalog)
   const { egress, server } = serveToPeers(node, links, identity)
   const status = describe(node, { measures, lanes, links, egress, server, members, inFlight })
   exposeGauges(status)
@@ -130,13 +135,14 @@ async function start(gateway: Gateway, config: GatewayConfig, version: string, t
   )
   await gateway.add(members)
   for (const inbound of links) await startLink(gateway, inbound, local.state)
+  await gateway.add(topicsChanges(live, { links, egress, log: telemetry.logger.child('config') }))
   gateway.running()
   telemetry.logger.child('gateway').info(
     {
       dc: config.dc,
       node: config.node,
       version,
-      links: links.map(link => link.origin),
+      links: origins,
       memoryBoundBytes: status.memoryBoundBytes(),
     },
     'running',
@@ -146,6 +152,7 @@ async function start(gateway: Gateway, config: GatewayConfig, version: string, t
 /** What every part of the node stands on. */
 interface NodeParts extends Local {
   readonly config: GatewayConfig
+  readonly live: ConfigSource
   readonly version: string
   readonly startedAtMs: number
   readonly clock: Clock
@@ -167,7 +174,7 @@ function shareLanes({ config, cluster, telemetry, clock }: NodeParts) {
 }
 
 function fetchFromPeers(
-  { config, clock, telemetry, cluster, target, admin, catalog, state, limits }: NodeParts,
+  { config, live, clock, telemetry, cluster, target, admin, catalog, state, limits }: NodeParts,
   shared: {
     readonly lanes: LaneOwner
     readonly measures: IngestTelemetry
@@ -178,6 +185,7 @@ function fetchFromPeers(
   const { lanes, measures, inFlight, identity } = shared
   return inboundLinks({
     config,
+    live,
     clock,
     telemetry,
     control: state.control,
@@ -209,7 +217,7 @@ function fetchFromPeers(
 }
 
 function serveToPeers(
-  { config, clock, telemetry, cluster, target, catalog, state }: NodeParts,
+  { config, live, clock, telemetry, cluster, target, catalog, state }: NodeParts,
   links: readonly InboundLink[],
   identity: () => PeerIdentity,
 ): { readonly egress: Egress; readonly server: ReplicationServer } {
@@ -226,7 +234,7 @@ function serveToPeers(
       catchUp: () => registry.catchUp(),
       broken: () => guard.broken(),
     },
-    topics: servedTopics(config, catalog, links),
+    topics: servedTopics(live, catalog, links),
     relayPositions: relayPositions(config, (origin, topic, partition) => progress.positionOf(origin, topic, partition)),
     maxBatchBytes: config.flow.maxBatchBytes,
     clock,

@@ -29,6 +29,8 @@ export class TopicFollower implements Component {
   readonly #standings = new Map<string, TopicStanding>()
   readonly #due = new Set<string>()
   readonly #busy = new Set<string>()
+  /** Told to ingest at the next decision also when nothing of the topic changed. */
+  readonly #toTell = new Set<string>()
   readonly #retries = new Map<string, { waitMs: number; readonly cancel: AbortController }>()
   #settings: FollowSettings
   #stopped = false
@@ -61,9 +63,10 @@ export class TopicFollower implements Component {
     this.#settle([...gone, ...names])
   }
 
-  /** A changed config: every topic is decided anew. */
+  /** A changed config: every topic is decided anew, and told anew, since policies of ingest may be others. */
   reconfigure(settings: FollowSettings): void {
     this.#settings = settings
+    for (const name of this.#remote.keys()) this.#toTell.add(name)
     this.#settle(this.#remote.keys())
   }
 
@@ -120,7 +123,9 @@ export class TopicFollower implements Component {
     if (this.#stopped) return
     const before = this.#standings.get(name)
     this.#standings.set(name, standing)
-    if (before?.kind !== 'ready' || !sameTopic(before.topic, standing.topic)) this.#ports.topics.ready(standing.topic)
+    const again = this.#toTell.delete(name)
+    if (again || before?.kind !== 'ready' || !sameTopic(before.topic, standing.topic))
+      this.#ports.topics.ready(standing.topic)
     const said = before?.kind === 'ready' ? describeDifferences(before) : ''
     const now = describeDifferences(standing)
     if (now !== '' && now !== said)
@@ -130,6 +135,7 @@ export class TopicFollower implements Component {
   /** Not ready (any more). undefined: not offered any more. */
   #take(name: string, standing: TopicStanding | undefined, why: string): void {
     const before = this.#standings.get(name)
+    this.#toTell.delete(name)
     if (standing === undefined) this.#standings.delete(name)
     else this.#standings.set(name, standing)
     if (before?.kind === 'ready') this.#ports.topics.withdrawn(this.#settings.origin, name, why)

@@ -1,5 +1,6 @@
 import type { Clock } from '../component.ts'
 import type { GatewayConfig, PeerConfig } from '../config/schema.ts'
+import type { ConfigSource } from '../config/source.ts'
 import type { LaneOwner } from '../ingest/lane-owner.ts'
 import { LinkIngest, type LinkIngestPorts } from '../ingest/link-ingest.ts'
 import { PeerBreaker } from '../link/breaker.ts'
@@ -33,6 +34,8 @@ export interface InboundLink {
 
 export interface InboundOptions {
   readonly config: GatewayConfig
+  /** Says what holds for topics now. */
+  readonly live: ConfigSource
   readonly clock: Clock
   readonly telemetry: Telemetry
   readonly control: Control
@@ -74,7 +77,7 @@ function newBreaker(peer: string, { config, clock, telemetry }: InboundOptions):
 }
 
 function inboundLink(origin: string, peer: PeerConfig, breaker: PeerBreaker, options: InboundOptions): InboundLink {
-  const { config, clock, telemetry, control } = options
+  const { config, live, clock, telemetry, control } = options
   const catalog = new RemoteCatalog()
   const ingest = new LinkIngest(origin, {
     ...options.ingest,
@@ -83,10 +86,10 @@ function inboundLink(origin: string, peer: PeerConfig, breaker: PeerBreaker, opt
       follower.remoteCatalog(topics, removed, full)
     },
   })
-  const follower = new TopicFollower(followSettings(config, origin), {
+  const follower = new TopicFollower(followSettings(live.current(), origin), {
     ...options.follow,
     topics: {
-      ready: topic => ingest.ready(asIngestTopic(topic, config)),
+      ready: topic => ingest.ready(asIngestTopic(topic, live.current())),
       withdrawn: (_origin, name) => ingest.withdrawn(targetTopic(config.topics.rename, origin, name)),
     },
   })

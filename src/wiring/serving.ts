@@ -1,18 +1,16 @@
 import type { GatewayConfig } from '../config/schema.ts'
+import type { ConfigSource } from '../config/source.ts'
 import type { EgressTopics, OfferedTopic, RelayPositions, TopicOffer } from '../egress/ports.ts'
 import { targetTopic } from '../route/names.ts'
-import { neverCrosses, residencyFilter } from '../route/topic-filter.ts'
+import { neverCrosses, residencyFilter, type TopicDecision } from '../route/topic-filter.ts'
 import type { LocalCatalog, LocalTopic } from '../topics/local-catalog.ts'
 import { configsToTell, isCompacted, maxMessageBytes } from '../topics/topic-configs.ts'
 import type { InboundLink } from './inbound-links.ts'
 
 /** What this data center serves: its own topics, and those of the origins that reach it. */
-export function servedTopics(
-  config: GatewayConfig,
-  catalog: LocalCatalog,
-  links: readonly InboundLink[],
-): EgressTopics {
-  const mayFetch = residencyFilter({ rules: config.topics.rules, otherwise: config.topics.otherwise })
+export function servedTopics(source: ConfigSource, catalog: LocalCatalog, links: readonly InboundLink[]): EgressTopics {
+  const config = source.current()
+  const mayFetch = residencyOfNow(source)
   const own = ownOffer(catalog)
   const relayed = new Map(links.map(link => [link.origin, relayOffer(config, catalog, link)]))
   return {
@@ -21,6 +19,20 @@ export function servedTopics(
       const decision = mayFetch(topic, dc)
       return decision.kind === 'refused' ? decision.why : undefined
     },
+  }
+}
+
+/** The rules of the latest snapshot, compiled once for each. */
+function residencyOfNow(source: ConfigSource): (topic: string, dc: string) => TopicDecision {
+  let snapshot = source.current()
+  let mayFetch = residencyFilter(snapshot.topics)
+  return (topic, dc) => {
+    const now = source.current()
+    if (now !== snapshot) {
+      snapshot = now
+      mayFetch = residencyFilter(now.topics)
+    }
+    return mayFetch(topic, dc)
   }
 }
 
