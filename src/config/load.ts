@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path'
 import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml'
 import type { z } from 'zod'
 import { type Environment, expandVariables, processEnvironment } from './environment.ts'
+import { withoutMistakes } from './forgive.ts'
 import { describeIssue } from './issues.ts'
 import { type ConfigPath, type ConfigProblem, configInvalid, dotted } from './problems.ts'
 import { contradictions } from './relations.ts'
@@ -58,8 +59,10 @@ export function parseConfig(text: string, options: ParseOptions = {}): ConfigRea
   const value = expandAll(document.toJS() ?? {}, [], options, (path, message) => problems.push(at(path, message)))
   const parsed = gatewaySchema.safeParse(value, { reportInput: true })
   if (!parsed.success) {
-    for (const issue of parsed.error.issues as z.core.$ZodIssue[])
-      for (const { path, message } of describeIssue(issue)) problems.push(at(path, message))
+    const issues = parsed.error.issues as z.core.$ZodIssue[]
+    for (const issue of issues) for (const { path, message } of describeIssue(issue)) problems.push(at(path, message))
+    const rest = withoutMistakes(value, issues)
+    if (rest) problems.push(...contradictions(rest).map(({ path, message }) => at(path, message)))
   }
   if (problems.length > 0) return { ok: false, problems: inOrder(problems) }
   const config = parsed.data as GatewayConfig

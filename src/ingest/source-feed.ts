@@ -39,7 +39,9 @@ export interface FeedEvents {
 }
 
 export interface Lag {
+  /** As far as the source last said. */
   readonly records: number
+  /** Age of the oldest record that is not safe here; without a source at least the time since it was last heard. */
   readonly ms: number
   readonly highWatermark: number
 }
@@ -70,6 +72,8 @@ export class SourceFeed {
   #reopenWaitMs = REOPEN_FIRST_MS
   #highWatermark = -1
   #lagMs = 0
+  /** When the source last said anything, monotonic. */
+  #heardMs: number
   #waitingFor = 'a session'
   #asking = false
 
@@ -85,6 +89,7 @@ export class SourceFeed {
     this.#clock = clock
     this.#observer = observer
     this.#events = events
+    this.#heardMs = clock.monotonicMs()
   }
 
   /** Ask the source where the start policy begins. */
@@ -119,6 +124,8 @@ export class SourceFeed {
 
   /** The session is gone. What was received stays valid: the next one goes on behind it. */
   detach(why: string): void {
+    // While a session is up the source would have said what there is.
+    if (this.#channel) this.#heardMs = this.#clock.monotonicMs()
     this.#channel = undefined
     this.#asking = false
     this.#waitingFor = why
@@ -155,7 +162,10 @@ export class SourceFeed {
 
   lag(position: number): Lag {
     const records = this.#highWatermark < 0 ? 0 : Math.max(0, this.#highWatermark - position)
-    return { records, ms: records === 0 ? 0 : this.#lagMs, highWatermark: this.#highWatermark }
+    const ms = records === 0 ? 0 : this.#lagMs
+    // Without a source nobody knows what was produced since: the age of what we know is the least that is said.
+    const silentMs = this.waitingFor === undefined ? 0 : this.#clock.monotonicMs() - this.#heardMs
+    return { records, ms: Math.max(ms, silentMs), highWatermark: this.#highWatermark }
   }
 
   /** Next origin offset that is not held. */

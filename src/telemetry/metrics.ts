@@ -66,7 +66,7 @@ export const METRIC_SPECS = {
   lagSeconds: gauge(
     'isthmus_link_lag_seconds',
     ['link', 'topic'],
-    "Age of the oldest record not stored here yet, by the source's clock; 0 when all are stored.",
+    "Age of the oldest record not stored here yet, by the source's clock; while the source cannot be asked, at least the time since it last was. 0 when all are stored.",
   ),
 
   sessions: gauge('isthmus_sessions', ['link', 'direction'], 'Open sessions: `in` we fetch, `out` we serve.'),

@@ -292,6 +292,14 @@ describe('a file', () => {
   })
 })
 
+test('fields that are wrong do not hide what the right ones contradict', () => {
+  const text =
+    'dc: us\ntls: yes\nlogLevel: loud\nkafka: { brokers: ["k:1"] }\npeers: [{ dc: us, addresses: ["x:1"] }]\n'
+  const reading = parseConfig(`${text}topics: { include: ["/[/"], inclde: [] }\n`)
+  const paths = reading.ok ? [] : reading.problems.map(problem => problem.path)
+  expect(paths).toEqual(['tls', 'logLevel', 'peers[0]', 'topics.include[0]', 'topics.inclde'])
+})
+
 test('subscribers get each later snapshot until they stop', () => {
   const [first, second, third] = [valid(SMALL), valid(withKey('logLevel', 'warn')), valid(withKey('logLevel', 'error'))]
   const source = configSource(first!)
