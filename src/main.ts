@@ -30,6 +30,7 @@ import { createTelemetry, type Telemetry } from './telemetry/telemetry.ts'
 import { LocalCatalog } from './topics/local-catalog.ts'
 import { VERSION } from './version.ts'
 import { ClusterHealth } from './wiring/cluster-health.ts'
+import { fetching } from './wiring/fetching.ts'
 import { exposeGauges, type ScrapedParts } from './wiring/gauges.ts'
 import { currentPaths, type InboundLink, inboundLinks } from './wiring/inbound-links.ts'
 import { tellLaneMoves } from './wiring/lane-moves.ts'
@@ -46,7 +47,7 @@ import {
 import { IngestTelemetry } from './wiring/observe.ts'
 import { EgressTelemetry } from './wiring/observe-egress.ts'
 import { SessionTelemetry } from './wiring/observe-sessions.ts'
-import { applyPause, operator } from './wiring/operator.ts'
+import { operator } from './wiring/operator.ts'
 import { relayPositions, servedTopics } from './wiring/serving.ts'
 import { openSharedState, type SharedState } from './wiring/shared-state.ts'
 import { readinessChecks, statusSource } from './wiring/status.ts'
@@ -126,15 +127,8 @@ async function start(gateway: Gateway, source: ConfigSource, version: string, te
     }),
   )
   await gateway.add(server)
-  await gateway.add(
-    component(
-      'lanes',
-      () => membership.start(),
-      () => membership.stop(),
-    ),
-  )
   await gateway.add(members)
-  for (const inbound of links) await startLink(gateway, inbound, local.state)
+  await gateway.add(fetching(membership, links, local.state.control))
   await gateway.add(topicsChanges(live, { links, egress, log: telemetry.logger.child('config') }))
   gateway.running()
   telemetry.logger.child('gateway').info(
@@ -352,18 +346,3 @@ async function ingestLimits(config: GatewayConfig, admin: ClusterAdmin): Promise
 /** Kafka's defaults, where a broker does not tell. */
 const PRODUCER_ID_EXPIRATION_MS = 24 * 3_600_000
 const TRANSACTIONAL_ID_EXPIRATION_MS = 7 * 24 * 3_600_000
-
-async function startLink(gateway: Gateway, inbound: InboundLink, state: SharedState): Promise<void> {
-  const pause = state.control.paused(inbound.origin)
-  if (pause) applyPause(inbound, pause.reason)
-  await gateway.add(inbound.topics)
-  // Stopped before the link: what is in flight is drained while the session still acknowledges.
-  await gateway.add(inbound.link)
-  await gateway.add(
-    component(
-      `ingest of ${inbound.origin}`,
-      async () => {},
-      () => inbound.ingest.stop(),
-    ),
-  )
-}

@@ -3,16 +3,32 @@ import type { CompactedTable } from '../ingest/ports.ts'
 
 /**
  * `__isthmus.control`: what operators decided for the data center, and which cluster each peer was found to be. Applied
- * by every node, kept over restarts. Keys: `pause/<origin>`, `cluster/<dc>`, `link/<origin>` (which topics were here when
- * the link first began) and `registry`; values are versioned JSON.
+ * by every node, kept over restarts. Keys: `pause/<origin>`, `cluster/<dc>`, `link/<origin>` and its parts
+ * `link/<origin>/<n>` (what was here when the link began), and `registry`; values are versioned JSON.
  */
 export type ControlValue =
   | { readonly v: 1; readonly kind: 'pause'; readonly reason: string; readonly sinceMs: number }
   | { readonly v: 1; readonly kind: 'cluster'; readonly clusterId: string }
-  | { readonly v: 1; readonly kind: 'link'; readonly sinceMs: number; readonly filledTopics: readonly string[] }
+  | { readonly v: 1; readonly kind: 'link'; readonly sinceMs: number; readonly parts: number }
+  | { readonly v: 1; readonly kind: 'link-part'; readonly topics: Readonly<Record<string, TopicEnds>> }
   | { readonly v: 1; readonly kind: 'registry'; readonly topicId: string }
 
-const KINDS: ReadonlySet<string> = new Set(['pause', 'cluster', 'link', 'registry'] satisfies ControlValue['kind'][])
+/** Where the logs of a topic ended when a link began, by partition; 0: an empty one. */
+export interface TopicEnds {
+  readonly topicId: string
+  readonly ends: readonly number[]
+}
+
+const KINDS: ReadonlySet<string> = new Set([
+  'pause',
+  'cluster',
+  'link',
+  'link-part',
+  'registry',
+] satisfies ControlValue['kind'][])
+
+/** Of an entry, in characters: well below the 1 MiB that brokers take by default. */
+const PART_CHARACTERS = 400_000
 
 export function encodeControlValue(value: ControlValue): Buffer {
   return Buffer.from(JSON.stringify(value))
@@ -77,17 +93,29 @@ export class Control {
     return { wasPaused }
   }
 
-  /**
-   * Topics that were here when the link from `origin` first began: only these can hold what was mirrored before.
-   * `now` is asked, and kept for good, at the first call ever.
-   */
-  async topicsBefore(origin: string, now: () => readonly string[]): Promise<ReadonlySet<string>> {
-    const key = `link/${origin}`
-    const known = this.#table.get(key)
-    if (known?.kind === 'link') return new Set(known.filledTopics)
-    const filledTopics = now()
-    await this.#table.put(key, { v: 1, kind: 'link', sinceMs: this.#nowMs(), filledTopics })
-    return new Set(filledTopics)
+  /** Is it remembered what was here before the link from `origin`? */
+  hasBegun(origin: string): boolean {
+    return this.#table.get(`link/${origin}`)?.kind === 'link'
+  }
+
+  /** Remembers for good what was here when the link from `origin` began; durable when it resolves. */
+  async begin(origin: string, contents: ReadonlyMap<string, TopicEnds>): Promise<void> {
+    const parts = partsOf(contents)
+    for (const [at, topics] of parts.entries())
+      await this.#table.put(`link/${origin}/${at}`, { v: 1, kind: 'link-part', topics })
+    // Last: without it the parts count for nothing.
+    await this.#table.put(`link/${origin}`, { v: 1, kind: 'link', sinceMs: this.#nowMs(), parts: parts.length })
+  }
+
+  /** What a topic held when the link from `origin` began; undefined: nothing, or it was not here. */
+  endsBefore(origin: string, topic: string): TopicEnds | undefined {
+    const link = this.#table.get(`link/${origin}`)
+    if (link?.kind !== 'link') return undefined
+    for (let at = 0; at < link.parts; at++) {
+      const part = this.#table.get(`link/${origin}/${at}`)
+      if (part?.kind === 'link-part' && Object.hasOwn(part.topics, topic)) return part.topics[topic]
+    }
+    return undefined
   }
 
   /** The topic id of the registry as first seen; remembered now when this is the first time. */
@@ -108,4 +136,20 @@ export class Control {
     if (this.clusterOf(dc) === clusterId) return
     this.#table.put(`cluster/${dc}`, { v: 1, kind: 'cluster', clusterId }).catch(this.#onTrouble)
   }
+}
+
+/** Topics in pieces that fit into one entry each. */
+function partsOf(contents: ReadonlyMap<string, TopicEnds>): Record<string, TopicEnds>[] {
+  const parts: Record<string, TopicEnds>[] = []
+  let room = 0
+  for (const [name, { topicId, ends }] of contents) {
+    const characters = JSON.stringify({ [name]: { topicId, ends } }).length
+    if (characters > room) {
+      parts.push({})
+      room = PART_CHARACTERS
+    }
+    parts.at(-1)![name] = { topicId, ends }
+    room -= characters
+  }
+  return parts
 }

@@ -130,9 +130,7 @@ async function admit(
   ports: BringUpPorts,
 ): Promise<TopicStanding> {
   const choice = settings.startOf(remote.name)
-  // what appeared while the gateway runs was not mirrored before it did
-  const mayDouble =
-    before?.kind !== 'ready' && local.presentAtStart && choice.start.kind === 'earliest' && !choice.confirmed
+  const mayDouble = before?.kind !== 'ready' && choice.start.kind === 'earliest' && !choice.confirmed
   const filled = mayDouble && (await ports.contents.firstStartWouldDouble(settings.origin, local.name))
   const verdict = judgeFirstStart(local.name, choice, filled)
   if (verdict.kind === 'refused') return { kind: 'refused', reason: 'filled', why: verdict.why, hint: verdict.hint }

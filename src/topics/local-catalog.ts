@@ -9,8 +9,6 @@ export const CONFIGS_POLL_MS = 60_000
 const CONFIGS_AT_ONCE = 200
 
 export interface LocalTopic extends ListedTopic {
-  /** It was there when this node started: whatever filled it may have run before the gateway did. */
-  readonly presentAtStart: boolean
   /** Empty where we may not describe them. */
   readonly configs: TopicConfigs
 }
@@ -44,7 +42,6 @@ export class LocalCatalog implements Component {
   #refreshing: Promise<void> | undefined
   #loop: Promise<void> | undefined
   #configsReadMs = Number.NEGATIVE_INFINITY
-  #polls = 0
 
   constructor(options: LocalCatalogOptions) {
     this.#options = options
@@ -109,7 +106,6 @@ export class LocalCatalog implements Component {
     const configs = await this.#describe(toRead.map(topic => topic.name))
     if (allConfigs) this.#configsReadMs = nowMs
     const changes = this.#take(listed, configs)
-    this.#polls++
     if (changes.length > 0) for (const listener of this.#listeners) listener(changes)
   }
 
@@ -134,7 +130,6 @@ export class LocalCatalog implements Component {
         topicId,
         partitions,
         configs: configs.get(name) ?? same?.configs ?? {},
-        presentAtStart: same?.presentAtStart ?? this.#polls === 0,
       }
       this.#topics.set(name, topic)
       const change = changeBetween(before, topic)

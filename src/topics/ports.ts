@@ -38,8 +38,8 @@ export interface TopicAdmin {
 /** Knows the records in the target. */
 export interface TargetContents {
   /**
-   * True where the topic holds records that no gateway wrote and this link has never written to it: starting at the
-   * earliest record could double them.
+   * True where this link has never written to the topic, and it still holds records that were here before the link
+   * began and that no gateway wrote: starting at the earliest record could double them. `first-start.ts`.
    */
   firstStartWouldDouble(origin: string, target: string): Promise<boolean>
 }

@@ -7,38 +7,43 @@ import type { LocalTopic } from '../../topics/local-catalog.ts'
 import { several } from '../text.ts'
 import { type Finding, ok, problem, warning } from './finding.ts'
 import type { CheckFacts, CheckStep, Offer } from './step.ts'
-import { holdsForeignRecords } from './target-contents.ts'
+import { type ContentsJudge, openContentsJudge } from './target-contents.ts'
 
 /** What would be fetched, topic by topic, by the decisions that the gateway itself takes. */
 export const inbound: CheckStep = {
   title: 'topics fetched',
   async run(facts) {
-    const { catalog, config } = facts
-    if (catalog === undefined || facts.offers.length === 0) return []
+    const { catalog, config, cluster } = facts
+    if (catalog === undefined || cluster === undefined || facts.offers.length === 0) return []
     const findings: Finding[] = []
-    for (const offer of facts.offers) {
-      const settings = followSettings(config, offer.origin)
-      for (const topic of offer.topics.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
-        const plan = planTopic(topic, settings, name => catalog.get(name))
-        const target = targetOf(plan)
-        const local = target === undefined ? undefined : catalog.get(target)
-        const doubled = local === undefined ? undefined : await wouldDouble(facts, settings, topic.name, local)
-        findings.push(...take(facts, offer, topic.name, plan, doubled))
-      }
-      const crossing = facts.verdicts.filter(
-        ({ link, crosses }) => crosses && link === linkName(offer.origin, config.dc),
-      )
-      const where = linkName(offer.origin, config.dc)
-      if (crossing.length > 0)
-        findings.unshift(ok(where, `${crossing.length} of ${several(offer.topics.length, 'topic')} would be fetched`))
-      else
-        findings.unshift(
-          warning(
-            where,
-            `none of the ${several(offer.topics.length, 'topic')} of ${offer.origin} would be fetched`,
-            'see the reasons below, and topics.include',
-          ),
+    const contents = await openContentsJudge(cluster)
+    try {
+      for (const offer of facts.offers) {
+        const settings = followSettings(config, offer.origin)
+        for (const topic of offer.topics.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
+          const plan = planTopic(topic, settings, name => catalog.get(name))
+          const target = targetOf(plan)
+          const local = target === undefined ? undefined : catalog.get(target)
+          const doubled = local === undefined ? undefined : await wouldDouble(contents, settings, topic.name, local)
+          findings.push(...take(facts, offer, topic.name, plan, doubled))
+        }
+        const crossing = facts.verdicts.filter(
+          ({ link, crosses }) => crosses && link === linkName(offer.origin, config.dc),
         )
+        const where = linkName(offer.origin, config.dc)
+        if (crossing.length > 0)
+          findings.unshift(ok(where, `${crossing.length} of ${several(offer.topics.length, 'topic')} would be fetched`))
+        else
+          findings.unshift(
+            warning(
+              where,
+              `none of the ${several(offer.topics.length, 'topic')} of ${offer.origin} would be fetched`,
+              'see the reasons below, and topics.include',
+            ),
+          )
+      }
+    } finally {
+      await contents.close()
     }
     return findings
   },
@@ -97,14 +102,14 @@ interface Doubling {
 
 /** Would a first start double what was mirrored before? Not asked for what a gateway has fetched already. */
 async function wouldDouble(
-  { cluster }: CheckFacts,
+  contents: ContentsJudge,
   settings: FollowSettings,
   topic: string,
   local: LocalTopic,
 ): Promise<Doubling | undefined> {
   const choice = settings.startOf(topic)
-  if (cluster === undefined || choice.start.kind !== 'earliest' || choice.confirmed) return undefined
-  const verdict = judgeFirstStart(topic, choice, await holdsForeignRecords(cluster, settings.origin, local))
+  if (choice.start.kind !== 'earliest' || choice.confirmed) return undefined
+  const verdict = judgeFirstStart(topic, choice, await contents.wouldDouble(settings.origin, local))
   return verdict.kind === 'refused' ? verdict : undefined
 }
 

@@ -199,16 +199,6 @@ describe('a first start on a filled target', () => {
     await pass(31_000)
     expect(ready).toHaveLength(1)
   })
-
-  test('is no matter for a topic that appeared while the gateway runs', async () => {
-    filled.add('clicks')
-    await start()
-    admin.put('clicks', 1)
-    await pass(CATALOG_POLL_MS + 100)
-    follower.remoteCatalog([remote('clicks')], [], true)
-    await pass(100)
-    expect(ready).toHaveLength(1)
-  })
 })
 
 describe('trouble with one topic', () => {
