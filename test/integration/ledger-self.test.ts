@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startLocal } from '../../deploy/local/start.ts'
 import type { LocalHandle } from '../../deploy/local/types.ts'
+import { TESTED_KAFKA } from '../support/java.ts'
 import { Ledger } from '../support/ledger.ts'
 import {
   asForeign,
@@ -21,7 +22,13 @@ let local: LocalHandle
 let ledger: Ledger
 
 beforeAll(async () => {
-  local = await startLocal({ dir: testDir('ledger-self'), dcs: ['eu'], gateways: 'none', redis: false })
+  local = await startLocal({
+    dir: testDir('ledger-self'),
+    dcs: ['eu'],
+    gateways: 'none',
+    redis: false,
+    kafka: TESTED_KAFKA,
+  })
   ledger = await Ledger.open(local, { seed: 1 })
 })
 

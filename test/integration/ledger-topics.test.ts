@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startLocal } from '../../deploy/local/start.ts'
 import type { LocalHandle } from '../../deploy/local/types.ts'
 import { buildBatch, type NewRecord } from '../../src/record/build-batch.ts'
+import { TESTED_KAFKA } from '../support/java.ts'
 import { Ledger } from '../support/ledger.ts'
 import { finalMap, mapDifferences } from '../support/ledger-compacted.ts'
 import { testDir } from '../support/ledger-dir.ts'
@@ -22,7 +23,7 @@ let local: LocalHandle
 let ledger: Ledger
 
 beforeAll(async () => {
-  local = await startLocal({ dir: testDir('ledger-topics'), dcs: ['eu', 'us'], redis: false })
+  local = await startLocal({ dir: testDir('ledger-topics'), dcs: ['eu', 'us'], redis: false, kafka: TESTED_KAFKA })
   ledger = await Ledger.open(local, { seed: SEED })
 }, 180_000)
 

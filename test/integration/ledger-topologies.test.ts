@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { startLocal } from '../../deploy/local/start.ts'
+import { TESTED_KAFKA } from '../support/java.ts'
 import { Ledger } from '../support/ledger.ts'
 import { testDir } from '../support/ledger-dir.ts'
 import { hopsIn } from '../support/ledger-topology.ts'
@@ -20,6 +21,7 @@ test.each(['mesh', 'ring', 'chain', 'star'] as const)(
       dcs: DCS,
       topology,
       redis: false,
+      kafka: TESTED_KAFKA,
       configExtra: { topics: { start: [{ match: '*', from: 'earliest', confirmed: true }] } },
     })
     try {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startLocal } from '../../deploy/local/start.ts'
 import type { LocalHandle } from '../../deploy/local/types.ts'
+import { TESTED_KAFKA } from '../support/java.ts'
 import { Ledger } from '../support/ledger.ts'
 import {
   asForeign,
@@ -38,6 +39,7 @@ beforeAll(async () => {
     dcs: DCS,
     nodes: 2,
     redis: false,
+    kafka: TESTED_KAFKA,
     configExtra: dc => ({
       topics: {
         start: [{ match: '*', from: 'earliest', confirmed: true }],

@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { DEFAULT_KAFKA_VERSION, kafkaClassPath, tools } from '../../deploy/local/paths.ts'
 import { type OwnedProcess, runProcess, startProcess } from './processes.ts'
 
 /** A main class of Kafka's own tools and clients: the ones we compare with and check against. */
@@ -13,15 +12,12 @@ export interface JavaRun {
   readonly stdin?: string | Buffer
 }
 
-/** Version of the jars that set-up fetches. */
-export const KAFKA_VERSION = process.env.ISTHMUS_TEST_KAFKA ?? '4.3.1'
+/** Version of the brokers that tests run on, where another than the default is asked for. Clients are of the default one. */
+export const TESTED_KAFKA: string | undefined = process.env.ISTHMUS_TEST_KAFKA
 
-/** Class path of Kafka's jars; throws with what to do when set-up has not fetched them. */
-export function kafkaClassPath(version = KAFKA_VERSION): string {
-  const dir = process.env.ISTHMUS_KAFKA_JARS ?? join(import.meta.dirname, '../../.isthmus/kafka', version)
-  if (!existsSync(dir))
-    throw new Error(`no Kafka jars in ${dir}: run \`node scripts/setup.mjs --kafka ${version}\` first`)
-  return join(dir, '*')
+/** Class path of Kafka's clients and tools. */
+export function javaClassPath(): string {
+  return kafkaClassPath(DEFAULT_KAFKA_VERSION)
 }
 
 export function startJava(run: JavaRun): OwnedProcess {
@@ -36,14 +32,7 @@ export function runJava(run: JavaRun): Promise<string> {
 function javaCommand(run: JavaRun): { command: string; args: string[] } {
   const jvm = run.jvm ?? ['-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
   return {
-    command: 'java',
-    args: [
-      ...jvm,
-      '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',
-      '-cp',
-      kafkaClassPath(),
-      run.mainClass,
-      ...run.args,
-    ],
+    command: tools().java,
+    args: [...jvm, '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn', '-cp', javaClassPath(), run.mainClass, ...run.args],
   }
 }

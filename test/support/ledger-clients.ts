@@ -1,7 +1,8 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { hash } from 'node:crypto'
 import { join } from 'node:path'
-import { kafkaClassPath, runJava } from './java.ts'
+import { tools } from '../../deploy/local/paths.ts'
+import { javaClassPath, runJava } from './java.ts'
 import { type LedgerEntry, ledgerId } from './ledger-entry.ts'
 
 /** What clients that we did not write make of a record: enough to tell that our reader and theirs see the same log. */
@@ -85,7 +86,7 @@ export async function readWithJava(bootstrap: string, topic: string, count: numb
   for (const [name, value] of Object.entries(formatter)) args.push('--formatter-property', `${name}=${value}`)
   const jvm = ['-Xmx512m', '-XX:+UseSerialGC', '-Dorg.slf4j.simpleLogger.defaultLogLevel=error']
   const consumer = 'org.apache.kafka.tools.consumer.ConsoleConsumer'
-  const output = await outputOf('java', [...jvm, '-cp', kafkaClassPath(), consumer, ...args])
+  const output = await outputOf(tools().java, [...jvm, '-cp', javaClassPath(), consumer, ...args])
   return split(output, RECORD_END).map(record => {
     const [time, partition, offset, key, value] = split(record, FIELD_END, false)
     return {

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { Reaper } from '../../deploy/local/reaper.ts'
 
 /** A process that we started: it ends with us, whatever happens. */
 export interface OwnedProcess {
@@ -24,15 +25,8 @@ export interface StartOptions {
 }
 
 const STOP_GRACE_MS = 10_000
-const running = new Set<ChildProcess>()
-
-// A test or a bench that throws, exits or is interrupted leaves nothing behind.
-process.on('exit', () => {
-  for (const child of running) child.kill('SIGKILL')
-})
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.once(signal, () => process.exit(130))
-}
+/** A test or a bench that throws, is interrupted or killed leaves nothing behind. */
+const reaper = new Reaper()
 
 /** Starts a process of ours with its output in `logFile`. */
 export function startProcess(options: StartOptions): OwnedProcess {
@@ -44,21 +38,22 @@ export function startProcess(options: StartOptions): OwnedProcess {
     cwd: options.cwd,
   })
   closeSync(log)
-  running.add(child)
+  const { pid } = child
+  if (pid !== undefined) reaper.watch(pid)
   child.stdin?.on('error', () => {}) // it may end before it read everything
   child.stdin?.end(options.stdin)
   const exited = new Promise<number | NodeJS.Signals>((resolve, reject) => {
     child.once('error', reject)
     child.once('exit', (code, signal) => {
-      running.delete(child)
+      if (pid !== undefined) reaper.forget(pid)
       resolve(code ?? signal ?? 0)
     })
   })
-  exited.catch(() => running.delete(child))
-  if (child.pid === undefined) throw new Error(`${options.command} cannot be started; is it installed?`)
+  exited.catch(() => {})
+  if (pid === undefined) throw new Error(`${options.command} cannot be started; is it installed?`)
   return {
     name: options.name,
-    pid: child.pid,
+    pid,
     logFile: options.logFile,
     exited,
     stop: grace => stop(child, exited, grace),
