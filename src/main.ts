@@ -227,6 +227,7 @@ function serveToPeers(
       writer: producerId => registry.writer(producerId),
       catchUp: () => registry.catchUp(),
       broken: () => guard.broken(),
+      withheld: (topic, partition) => state.lostWriters.of(topic, partition),
     },
     topics: servedTopics(live, catalog, links),
     relayPositions: relayPositions(config, (origin, topic, partition) => progress.positionOf(origin, topic, partition)),

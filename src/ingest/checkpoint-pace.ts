@@ -47,9 +47,4 @@ export class CheckpointPace {
     this.#savedAtMs = this.#clock.monotonicMs()
     await this.#save(checkpoint)
   }
-
-  /** Nothing unsaved. */
-  get clean(): boolean {
-    return this.#dirtyBytes === undefined && !this.#saving
-  }
 }

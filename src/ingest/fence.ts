@@ -51,6 +51,8 @@ export async function fence(
   const { target, registry } = ports
   for (;;) {
     await registry.catchUp()
+    if (!ports.isOwner())
+      throw new KafkaFailure('fenced', 'LANE_LOST', `${partition.topic}: the lane is not ours any more`)
     const generation = registry.generationOf(partition.origin, partition.topic, partition.partition)
     const id = transactionalId({ ...partition, generation })
     const identity = await claimIdentity(partition, id, generation, ports)

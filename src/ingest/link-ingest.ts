@@ -64,7 +64,8 @@ export class LinkIngest {
   readonly #ports: LinkIngestPorts
   readonly #topics = new Map<string, ReadyTopic>()
   readonly #writers = new Map<string, PartitionWriter>()
-  readonly #leaving = new Map<string, Promise<void>>()
+  /** Those that drain: a partition has one writer at a time on this node. */
+  readonly #leaving = new Map<string, PartitionWriter>()
   readonly #credits = new Map<number, LaneCredit>()
   #owned: ReadonlySet<number> = new Set()
   #session: Session | undefined
@@ -114,11 +115,11 @@ export class LinkIngest {
     return this.#paused
   }
 
-  /** Drains, saves checkpoints and lets go of every partition. */
-  async stop(): Promise<void> {
+  /** Drains, saves checkpoints and lets go of every partition, in `deadlineMs` as far as each of them can. */
+  async stop(deadlineMs: number): Promise<void> {
     this.#stopped = true
     this.#reconcile()
-    await Promise.all(this.#leaving.values())
+    await Promise.all([...this.#leaving.values()].map(writer => writer.stop(deadlineMs)))
   }
 
   /** Starts what is missing and stops what is not ours; lanes that stay keep flowing. */
@@ -158,12 +159,12 @@ export class LinkIngest {
 
   #leave(key: string, writer: PartitionWriter): void {
     this.#writers.delete(key)
-    const left = writer.stop().finally(() => {
+    this.#leaving.set(key, writer)
+    void writer.stop().finally(() => {
       this.#leaving.delete(key)
-      // It may be wanted again by now: one writer at a time per partition of this node.
+      // It may be wanted again by now.
       this.#reconcile()
     })
-    this.#leaving.set(key, left)
   }
 
   // ---- the session --------------------------------------------------------------------------------------------------

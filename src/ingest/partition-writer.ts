@@ -5,6 +5,7 @@ import type { Appended } from '../kafka/types.ts'
 import type { TransformedBatch } from '../record/transform.ts'
 import { isOfRun } from './checkpoint.ts'
 import { CheckpointPace } from './checkpoint-pace.ts'
+import { endsWithin } from './drain.ts'
 import type { Fenced } from './fence.ts'
 import { type Cut, holdsOldData } from './inbox.ts'
 import type { IngestLimits } from './limits.ts'
@@ -46,6 +47,7 @@ export class PartitionWriter implements RunPartition {
   readonly clock: Clock
   readonly limits: IngestLimits
   readonly observer: IngestObserver
+  drainOver = false
   readonly #ports: WriterPorts
   readonly #policy: PartitionPolicy
   readonly #wakeup = new Wakeup()
@@ -96,10 +98,16 @@ export class PartitionWriter implements RunPartition {
     this.#life ??= this.#lived()
   }
 
-  /** Resolves when what was in flight is known and a last checkpoint is saved, so that the next owner reads little. */
-  async stop(): Promise<void> {
+  /**
+   * Resolves when what was in flight is known and a last checkpoint is saved, so that the next owner reads little; after
+   * `deadlineMs` at the latest: its fence covers what is open then. May be called again with less time.
+   */
+  async stop(deadlineMs = Number.POSITIVE_INFINITY): Promise<void> {
     this.end({ kind: 'stopped' })
-    await this.#life
+    await endsWithin(this.clock, deadlineMs, this.#life ?? Promise.resolve(), () => {
+      this.drainOver = true
+      this.wake()
+    })
     this.#state = { kind: 'stopped' }
   }
 
@@ -170,9 +178,7 @@ export class PartitionWriter implements RunPartition {
   }
 
   /** Method, not an inlined test: `end` changes the field while we wait. */
-  #stopping(): boolean {
-    return this.#asked?.kind === 'stopped'
-  }
+  readonly #stopping = () => this.#asked?.kind === 'stopped'
 
   /** One takeover and the run that follows it. */
   async #turn(mode: WriteMode): Promise<RunEnd> {
@@ -192,8 +198,10 @@ export class PartitionWriter implements RunPartition {
   }
 
   #internal(bug: unknown): GatewayError {
-    const what = bug instanceof Error ? (bug.stack ?? bug.message) : String(bug)
-    return new GatewayError('INTERNAL', 'partition', `${this.#name()}: ${what}`, { cause: bug })
+    const what = bug instanceof Error ? bug.stack : String(bug)
+    return new GatewayError('INTERNAL', 'partition', `${this.spec.topic}-${this.spec.partition}: ${what}`, {
+      cause: bug,
+    })
   }
 
   async #takeOver(mode: WriteMode): Promise<Taken | RunEnd> {
@@ -370,13 +378,12 @@ export class PartitionWriter implements RunPartition {
     this.#pacing.moved(0)
   }
 
-  #checkpoint(): Checkpoint {
-    return toCheckpoint(this.spec, this.#fenced!, this.#standing, this.#sequence, this.clock.nowMs())
+  #checkpoint(standing = this.#standing): Checkpoint {
+    return toCheckpoint(this.spec, this.#fenced!, standing, this.#sequence, this.clock.nowMs())
   }
 
   #progressAfter(written: readonly Written[], from: number): Checkpoint {
-    const standing = standingAfter(this.#standing, written)
-    const checkpoint = toCheckpoint(this.spec, this.#fenced!, standing, this.#sequence, this.clock.nowMs())
+    const checkpoint = this.#checkpoint(standingAfter(this.#standing, written))
     return { ...checkpoint, transaction: extentOf(written, from) }
   }
 
@@ -388,9 +395,5 @@ export class PartitionWriter implements RunPartition {
   #log(level: 'info' | 'warn', message: string, fields: Record<string, unknown>): void {
     const { origin, topic, partition } = this.spec
     this.observer.log(level, message, { origin, topic, partition, ...fields })
-  }
-
-  #name(): string {
-    return `${this.spec.topic}-${this.spec.partition}`
   }
 }

@@ -198,7 +198,8 @@ class PlainRun {
   /** ✱ Only after all answers of the partition are in. Undefined: go on in this epoch with smaller batches. */
   async #afterFailure(): Promise<RunEnd | undefined> {
     await this.#appender.settled()
-    while (this.#inFlight > 0) await this.#part.woken()
+    while (this.#inFlight > 0 && !this.#part.drainOver) await this.#part.woken()
+    if (this.#part.drainOver) return { kind: 'stopped' }
     const refused = this.#refused
     if (!refused) return endOf(this.#failure, this.#part.spec)
     const hopeless = this.#part.refusedAsTooLarge(refused)
@@ -216,7 +217,7 @@ class PlainRun {
 
   /** ✱ What failed while draining outweighs the reason to end: a move may not pass over it. */
   async #drained(end: RunEnd): Promise<RunEnd> {
-    while (this.#inFlight > 0) await this.#part.woken()
+    while (this.#inFlight > 0 && !this.#part.drainOver) await this.#part.woken()
     if (this.#failure === undefined || end.kind === 'stopped') return end
     return endOf(this.#failure, this.#part.spec)
   }

@@ -38,6 +38,8 @@ export interface RunPartition {
   readonly standing: Standing
   /** Set when the run must end: stop asked for, lane lost, a source that cannot go on. */
   endAsked(): RunEnd | undefined
+  /** The time to stop in is used up: what is in flight is left to the next owner's fence. */
+  readonly drainOver: boolean
   /** Work from the front of the inbox; undefined when there is none that may be written in this mode now. */
   cut(maxWireBytes: number, mode: WriteMode): Cut | undefined
   /** The front of the inbox needs the other mode. */

@@ -45,11 +45,13 @@ export async function takeOver(
   turn: TakeoverTurn,
 ): Promise<TookOver | RunEnd> {
   const isOwner = () => turn.isOwner(spec.lane) && turn.asked() === undefined
-  if (!isOwner()) throw new KafkaFailure('retriable', 'LANE_LOST', 'the lane is not ours for certain now')
+  assertOwner(isOwner())
   const { target, registry, checkpoints, clock, limits } = turn
   const fencing = { target, registry, clock, isOwner, sessionTimeoutMs: limits.sessionTimeoutMs }
   await retireForgotten(spec, fencing)
   const { fenced, tail } = await turn.takeoverSlot(async () => {
+    // The wait for a slot may have outlasted it.
+    assertOwner(isOwner())
     const also = mode === 'transaction' ? [checkpoints.progressPartition(spec.origin, spec.topic, spec.partition)] : []
     const fenced = await fence(spec, also, fencing)
     const writers = registry.writersOf(spec.origin, spec.topic, spec.partition)
@@ -62,6 +64,10 @@ export async function takeOver(
   const superseded = tail.kind === 'first-start' ? [] : tail.superseded
   if (mode === 'plain') return { taken: { fenced, mode }, standing, superseded }
   return { taken: { fenced: await secondEpoch(fenced, target), mode }, standing, superseded }
+}
+
+function assertOwner(ours: boolean): void {
+  if (!ours) throw new KafkaFailure('retriable', 'LANE_LOST', 'the lane is not ours for certain now')
 }
 
 /**

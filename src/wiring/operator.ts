@@ -43,7 +43,7 @@ export function operator(dc: string, control: Control, links: readonly InboundLi
 }
 
 /** `reason` undefined: the link runs. */
-export function applyPause({ link, ingest }: InboundLink, reason: string | undefined): void {
+export function applyPause({ link, ingest }: Pick<InboundLink, 'link' | 'ingest'>, reason: string | undefined): void {
   ingest.setPaused(reason !== undefined)
   if (reason !== undefined) link.pause(reason || 'by an operator')
   else link.resume()
