@@ -32,7 +32,7 @@ import { VERSION } from './version.ts'
 import { ClusterHealth } from './wiring/cluster-health.ts'
 import { fetching } from './wiring/fetching.ts'
 import { exposeGauges, type ScrapedParts } from './wiring/gauges.ts'
-import { currentPaths, type InboundLink, inboundLinks } from './wiring/inbound-links.ts'
+import { breakersOf, currentPaths, type InboundLink, inboundLinks } from './wiring/inbound-links.ts'
 import { tellLaneMoves } from './wiring/lane-moves.ts'
 import { linkLog } from './wiring/link-log.ts'
 import { liveConfig, topicsChanges } from './wiring/live-config.ts'
@@ -128,6 +128,7 @@ async function start(gateway: Gateway, source: ConfigSource, version: string, te
   )
   await gateway.add(server)
   await gateway.add(members)
+  await gateway.add(breakersOf(links))
   await gateway.add(fetching(membership, links, local.state.control))
   await gateway.add(topicsChanges(live, { links, egress, log: telemetry.logger.child('config') }))
   gateway.running()

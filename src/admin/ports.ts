@@ -51,7 +51,7 @@ export interface MemberView {
 }
 
 export type LinkState = 'connecting' | 'running' | 'paused' | 'down'
-export type BreakerStateName = 'closed' | 'open' | 'half-open' | 'slow-start' | 'held'
+export type BreakerStateName = 'closed' | 'open' | 'half-open' | 'slow-start'
 export type PartitionStateName = 'starting' | 'running' | 'waiting' | 'halted' | 'paused'
 
 export interface LinkView {

@@ -52,7 +52,7 @@ function shareOut(link: MergedLink, answers: readonly NodeLinks[]): void {
 
 /** The worst word counts: an operator looks for what is wrong. */
 const STATE_RANK = ['running', 'connecting', 'paused', 'down']
-const BREAKER_RANK = ['closed', 'held', 'slow-start', 'half-open', 'open']
+const BREAKER_RANK = ['closed', 'slow-start', 'half-open', 'open']
 
 function join(into: MergedLink, link: LinkAnswer, share: MergedLink['nodes'][number]): void {
   into.nodes.push(share)

@@ -318,6 +318,5 @@ type DeepReadonly<T> = T extends (infer E)[]
 /** A valid configuration: every default filled in, every relation checked, secrets in the clear (never log it; see secrets.ts). */
 export type GatewayConfig = DeepReadonly<z.output<typeof gatewaySchema>>
 export type PeerConfig = GatewayConfig['peers'][number]
-export type TopicsConfig = GatewayConfig['topics']
 export type KafkaConfig = GatewayConfig['kafka']
 export type LogLevel = GatewayConfig['logLevel']

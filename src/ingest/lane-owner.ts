@@ -4,8 +4,6 @@ import type { Clock } from '../component.ts'
 export interface LaneMembership {
   /** Assigned lanes as of the last rebalance; empty while there is none. */
   onAssigned(listener: (lanes: ReadonlySet<number>) => void): void
-  /** The group does not count on us any more. */
-  onLost(listener: () => void): void
   /** When the group last confirmed us, on the monotonic clock; -Infinity: never. */
   lastConfirmedMonotonicMs(): number
 }
@@ -25,9 +23,8 @@ export class LaneOwner {
     this.#membership = membership
     this.#clock = clock
     this.#sessionTimeoutMs = sessionTimeoutMs
-    membership.onAssigned(lanes => this.#set(lanes))
     // Lanes stay with us until another assignment says otherwise or the time-out passes: a rebalance stops no lane.
-    membership.onLost(() => {})
+    membership.onAssigned(lanes => this.#set(lanes))
   }
 
   get lanes(): ReadonlySet<number> {

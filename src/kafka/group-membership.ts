@@ -12,7 +12,6 @@ const ASSIGNER_VERSION = 0
 /** With everything paused kafkajs sleeps this long between heartbeats; longer, and members throw each other out. */
 const MAX_WAIT_MS = 500
 const RESTART_PAUSE_MS = 1_000
-const WATCH_INTERVAL_MS = 250
 /** So many heartbeats in one session time-out. */
 const HEARTBEATS_PER_SESSION = 4
 const DESCRIBE_WITHIN_MS = 5_000
@@ -52,12 +51,9 @@ export class GroupMembership {
   private readonly cluster: KafkaCluster
   private readonly options: MembershipOptions
   private readonly assignedListeners: ((partitions: ReadonlySet<number>) => void)[] = []
-  private readonly lostListeners: (() => void)[] = []
   private assigned: ReadonlySet<number> = new Set()
   private confirmedMs = Number.NEGATIVE_INFINITY
-  private lost = true
   private consumer: Consumer | undefined
-  private watch: NodeJS.Timeout | undefined
   private restart: NodeJS.Timeout | undefined
   private stopped = false
 
@@ -71,11 +67,6 @@ export class GroupMembership {
     this.assignedListeners.push(listener)
   }
 
-  /** A session time-out passed without a word from the group: others may have been given what was ours. */
-  onLost(listener: () => void): void {
-    this.lostListeners.push(listener)
-  }
-
   /** When the group last confirmed us, on the monotonic clock (performance.now); -Infinity: never. */
   lastConfirmedMonotonicMs(): number {
     return this.confirmedMs
@@ -83,15 +74,12 @@ export class GroupMembership {
 
   /** Begins to join; does not wait for it. Joins again by itself, whatever happens. */
   async start(): Promise<void> {
-    this.watch = setInterval(() => this.checkLost(), WATCH_INTERVAL_MS)
-    this.watch.unref()
     void this.join()
   }
 
   /** Leaves the group, so that the others go on at once. */
   async stop(): Promise<void> {
     this.stopped = true
-    clearInterval(this.watch)
     clearTimeout(this.restart)
     await this.consumer?.disconnect()
     this.consumer = undefined
@@ -157,17 +145,12 @@ export class GroupMembership {
   }
 
   private confirmed(assigned: ReadonlySet<number> | undefined): void {
-    this.confirmedMs = performance.now()
+    const nowMs = performance.now()
+    const wasLost = nowMs - this.confirmedMs > this.options.sessionTimeoutMs
+    this.confirmedMs = nowMs
     if (assigned !== undefined) this.assigned = assigned
-    else if (!this.lost) return
-    this.lost = false
+    else if (!wasLost) return
     for (const listener of this.assignedListeners) listener(this.assigned)
-  }
-
-  private checkLost(): void {
-    if (this.lost || performance.now() - this.confirmedMs <= this.options.sessionTimeoutMs) return
-    this.lost = true
-    for (const listener of this.lostListeners) listener()
   }
 
   private assigner(): PartitionAssigner {

@@ -41,7 +41,6 @@ export type BreakerPhase =
   | { readonly kind: 'open'; readonly reason: string; readonly sinceMs: number; readonly nextTryMs: number }
   | { readonly kind: 'half-open'; readonly reason: string; readonly sinceMs: number }
   | { readonly kind: 'slow-start'; readonly reason: string; readonly sinceMs: number; readonly lanes: number }
-  | { readonly kind: 'held'; readonly reason: string; readonly sinceMs: number }
 
 /** Times are monotonic ms. */
 export interface BreakerPolicy {
@@ -60,7 +59,7 @@ export function closedBreaker(nowMs: number): BreakerPolicy {
   return { phase: { kind: 'closed', sinceMs: nowMs }, generation: 0, openings: 0 }
 }
 
-/** A failure that ends the trust in the peer. In `open` and `held` nothing more can be lost. */
+/** A failure that ends the trust in the peer. In `open` nothing more can be lost. */
 export function opened(
   policy: BreakerPolicy,
   reason: string,
@@ -68,7 +67,7 @@ export function opened(
   random: number,
   settings: BreakerSettings,
 ): BreakerPolicy {
-  if (policy.phase.kind === 'open' || policy.phase.kind === 'held') return policy
+  if (policy.phase.kind === 'open') return policy
   const openings = policy.openings + 1
   const nextTryMs = nowMs + pauseMs(openings, random, settings)
   return { phase: { kind: 'open', reason, sinceMs: nowMs, nextTryMs }, generation: policy.generation + 1, openings }
@@ -103,16 +102,6 @@ export function ticked(policy: BreakerPolicy, nowMs: number, settings: BreakerSe
   return lanes === phase.lanes ? policy : { ...policy, phase: { ...phase, lanes } }
 }
 
-/** An operator takes the peer out. */
-export function held(policy: BreakerPolicy, reason: string, nowMs: number): BreakerPolicy {
-  return { ...policy, phase: { kind: 'held', reason, sinceMs: nowMs }, generation: policy.generation + 1 }
-}
-
-/** An operator trusts the peer again, whatever was seen. */
-export function released(policy: BreakerPolicy, nowMs: number): BreakerPolicy {
-  return policy.phase.kind === 'closed' ? policy : closed(policy, nowMs)
-}
-
 /** How many lanes of each link may be open at this peer now. */
 export function lanesAllowed(policy: BreakerPolicy): number {
   switch (policy.phase.kind) {
@@ -123,7 +112,6 @@ export function lanesAllowed(policy: BreakerPolicy): number {
     case 'half-open':
       return 1
     case 'open':
-    case 'held':
       return 0
   }
 }

@@ -6,15 +6,12 @@ import {
   type BreakerPolicy,
   type BreakerSettings,
   closedBreaker,
-  held,
   lanesAllowed,
   opened,
   proven,
-  released,
   retried,
   ticked,
 } from './breaker-policy.ts'
-import type { LinkLog } from './ports.ts'
 
 /** Something that an attempt opened; `proof` resolves when it was seen to work and rejects when it was not. */
 export interface Attempted {
@@ -52,7 +49,6 @@ export class PeerBreaker {
   readonly settings: BreakerSettings
   readonly #clock: Clock
   readonly #random: () => number
-  readonly #log: LinkLog
   readonly #circuit: CircuitBreaker<[() => Promise<void>], void>
   readonly #listeners = new Set<Listener>()
   #policy: BreakerPolicy
@@ -64,13 +60,12 @@ export class PeerBreaker {
   constructor(
     peer: string,
     settings: BreakerSettings,
-    world: { readonly clock: Clock; readonly random: () => number; readonly log: LinkLog },
+    world: { readonly clock: Clock; readonly random: () => number },
   ) {
     this.peer = peer
     this.settings = settings
     this.#clock = world.clock
     this.#random = world.random
-    this.#log = world.log
     this.#policy = closedBreaker(world.clock.monotonicMs())
     this.#circuit = new CircuitBreaker((work: () => Promise<void>) => work(), {
       name: peer,
@@ -111,7 +106,6 @@ export class PeerBreaker {
 
   /** May an attempt be made now? In half-open only one at a time is let through. */
   get admits(): boolean {
-    if (this.#policy.phase.kind === 'held') return false
     return this.#circuit.closed || (this.#circuit.halfOpen && this.#circuit.pendingClose)
   }
 
@@ -162,19 +156,6 @@ export class PeerBreaker {
   stalled(reason: string): void {
     this.#reason = reason
     this.#circuit.open()
-  }
-
-  /** An operator takes the peer out until `release`. */
-  hold(reason: string): void {
-    this.#log.warn({ peer: this.peer }, `${this.peer} was taken out by an operator: ${reason}`)
-    this.#renewAbort()
-    this.#move(held(this.#policy, reason, this.#clock.monotonicMs()))
-  }
-
-  /** An operator closes the breaker, whatever was seen. */
-  release(): void {
-    this.#circuit.close()
-    this.#move(released(this.#policy, this.#clock.monotonicMs()))
   }
 
   stop(): void {

@@ -69,8 +69,6 @@ export interface PeerLink extends Component {
   /** Ends the session and dials no more until `resume`. */
   pause(reason: string): void
   resume(): void
-  /** Ends the session, so that the handshake is repeated: after a change of our own paths. */
-  redial(reason: string): void
 }
 
 /** Between passes over all addresses that failed, while the breaker still admits: doubled, jittered. */
@@ -129,7 +127,7 @@ class DialledLink implements PeerLink {
     const { breaker } = this.#options
     this.#state = { kind: 'connecting' }
     this.#unlisten = breaker.onChange(phase => {
-      if (phase.kind === 'open' || phase.kind === 'held') this.#session?.end(`breaker ${phase.kind}: ${phase.reason}`)
+      if (phase.kind === 'open') this.#session?.end(`breaker open: ${phase.reason}`)
       else this.#session?.allowLanes(breaker.lanesAllowed)
     })
     this.#running = this.#run()
@@ -171,11 +169,6 @@ class DialledLink implements PeerLink {
   resume(): void {
     if (this.#state.kind !== 'paused') return
     this.#state = { kind: 'connecting' }
-    this.#wake()
-  }
-
-  redial(reason: string): void {
-    this.#session?.end(reason)
     this.#wake()
   }
 

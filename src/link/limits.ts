@@ -36,8 +36,6 @@ export const CATALOG_TOPICS_PER_MESSAGE = 500
 
 /** From the call to Hello, at the server. */
 export const HELLO_DEADLINE_MS = 5_000
-/** From the dial to Welcome, at the target, unless configured. */
-export const DEFAULT_OPEN_TIMEOUT_MS = 3_000
 /** HTTP/2 pings find a connection whose other end is gone. */
 export const KEEPALIVE_EVERY_MS = 2_000
 export const KEEPALIVE_TIMEOUT_MS = 3_000

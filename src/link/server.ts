@@ -44,8 +44,6 @@ export interface ReplicationServer extends Component {
   readonly port: number
   readonly sessions: readonly ServedStatus[]
   readonly counters: Readonly<ServerCounters>
-  /** Ends every session of a peer, so that it dials again: after a change of rules, or of our own path. */
-  endSessions(reason: string, peer?: string): void
 }
 
 export interface ServerCounters {
@@ -127,7 +125,8 @@ class PullServer implements ReplicationServer, ServedBy {
   async stop(deadlineMs: number): Promise<void> {
     this.#stopping = true
     clearInterval(this.#watch)
-    this.endSessions('this node is stopping')
+    const stopping = new GatewayError('PEER_UNREACHABLE', 'peer', 'this node is stopping')
+    for (const session of this.#open) session.end(stopping)
     const { clock } = this.#options
     const until = clock.monotonicMs() + Math.min(DRAIN_MS, deadlineMs)
     const POLL_MS = 10
@@ -149,13 +148,6 @@ class PullServer implements ReplicationServer, ServedBy {
       total.batchBytesSent += status.batchBytesSent
     }
     return total
-  }
-
-  endSessions(reason: string, peer?: string): void {
-    for (const session of this.#open) {
-      if (peer === undefined || session.status.peer === peer)
-        session.end(new GatewayError('PEER_UNREACHABLE', 'peer', reason))
-    }
   }
 
   expectations() {

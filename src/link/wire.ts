@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url'
-import type { MethodDefinition, ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js'
+import type { MethodDefinition } from '@grpc/grpc-js'
 import { loadSync } from '@grpc/proto-loader'
 
 /**
@@ -33,7 +33,6 @@ export const PULL_METHOD: MethodDefinition<Buffer, Buffer> = {
   responseSerialize: asIs,
   responseDeserialize: asIs,
 }
-export const REPLICATION_SERVICE: ServiceDefinition<UntypedServiceImplementation> = { pull: PULL_METHOD }
 
 export const encodeWireRequest = (message: WireMessage): Buffer => pull.requestSerialize(message)
 export const decodeWireRequest = (bytes: Buffer): WireMessage => pull.requestDeserialize(bytes)

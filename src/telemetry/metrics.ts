@@ -89,7 +89,7 @@ export const METRIC_SPECS = {
   breakerState: gauge(
     'isthmus_breaker_state',
     ['peer', 'state'],
-    '1 for the state the breaker is in (`closed`, `open`, `half-open`, `slow-start`, `held`), 0 for the others.',
+    '1 for the state the breaker is in (`closed`, `open`, `half-open`, `slow-start`), 0 for the others.',
   ),
   breakerOpened: counter(
     'isthmus_breaker_opened_total',

@@ -3,7 +3,7 @@ import type { Progress } from '../state/progress.ts'
 import type { InboundLink } from './inbound-links.ts'
 import { linkView, type StatusParts } from './status.ts'
 
-const BREAKER_STATES = ['closed', 'open', 'half-open', 'slow-start', 'held'] as const
+const BREAKER_STATES = ['closed', 'open', 'half-open', 'slow-start'] as const
 
 export interface ScrapedParts extends StatusParts {
   readonly progress: Progress

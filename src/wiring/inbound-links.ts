@@ -1,4 +1,4 @@
-import type { Clock } from '../component.ts'
+import type { Clock, Component } from '../component.ts'
 import type { GatewayConfig, PeerConfig } from '../config/schema.ts'
 import type { ConfigSource } from '../config/source.ts'
 import type { LaneOwner } from '../ingest/lane-owner.ts'
@@ -62,7 +62,7 @@ export function inboundLinks(options: InboundOptions): InboundLink[] {
 
 function newBreaker(peer: string, { config, clock, telemetry }: InboundOptions): PeerBreaker {
   const settings: BreakerSettings = { ...config.breaker, lanes: config.flow.lanes }
-  const breaker = new PeerBreaker(peer, settings, { clock, random: Math.random, log: linkLog(telemetry.logger) })
+  const breaker = new PeerBreaker(peer, settings, { clock, random: Math.random })
   let worked = true
   breaker.onChange(phase => {
     const { metrics } = telemetry.registry
@@ -144,6 +144,14 @@ function asIngestTopic(topic: ReadyTopic, { topics }: GatewayConfig) {
       targetRecreated: topics.onTargetRecreated,
     },
   }
+}
+
+/** Ends the breakers that links share; to be stopped after the links. */
+export function breakersOf(links: readonly InboundLink[]): Component {
+  const stop = async () => {
+    for (const breaker of new Set(links.map(link => link.breaker))) breaker.stop()
+  }
+  return { name: 'breakers', start: async () => {}, stop }
 }
 
 /** The paths by which each origin's records reach us now: what we may pass on. */

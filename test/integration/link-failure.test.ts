@@ -131,18 +131,6 @@ describe('an operator', () => {
     await eventually(() => expect(ingest.session).toBeDefined())
   })
 
-  test('can take a peer out and put it back', async () => {
-    const { port } = await rig.source()
-    const { ingest, link, breaker } = await rig.link([port])
-    await eventually(() => expect(ingest.session).toBeDefined())
-    breaker.hold('their network is being repaired')
-    await eventually(() => expect(ingest.downs.length).toBe(1))
-    expect(link.status.breaker).toMatchObject({ state: 'held', reason: 'their network is being repaired' })
-    breaker.release()
-    await eventually(() => expect(ingest.session).toBeDefined())
-    expect(link.status.breaker.state).toBe('closed')
-  })
-
   test('stops a link whose peer cannot be reached at once', async () => {
     const { port } = await rig.source()
     const proxy = await proxied(port)

@@ -81,7 +81,6 @@ test('lanes that move are told as ranges', () => {
     onAssigned: (listener: typeof assign) => {
       assign = listener
     },
-    onLost: () => {},
     lastConfirmedMonotonicMs: () => 0,
   }
   tellLaneMoves(new LaneOwner(group, clock, 1000), telemetry.events)

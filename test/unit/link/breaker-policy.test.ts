@@ -4,11 +4,9 @@ import {
   type BreakerPolicy,
   closedBreaker,
   DEFAULT_BREAKER_SETTINGS,
-  held,
   lanesAllowed,
   opened,
   proven,
-  released,
   retried,
   ticked,
 } from '../../../src/link/breaker-policy.ts'
@@ -40,10 +38,6 @@ function apply(policy: BreakerPolicy, event: string, argument: string | undefine
       return proven(policy, argument === undefined ? policy.generation : Number(argument), now, settings)
     case 'tick':
       return ticked(policy, now, settings)
-    case 'hold':
-      return held(policy, 'repair', now)
-    case 'release':
-      return released(policy, now)
     default:
       throw new Error(event)
   }
@@ -115,18 +109,6 @@ describe('the breaker of a peer', () => {
       @500   fail 1    => open till 1000 0 g1
       @600   proven    => open till 1000 0 g1
       @700   tick      => open till 1000 0 g1
-    `)
-  })
-
-  test('an operator holds it over every event, and releases it at once', () => {
-    play(`
-      @0     hold      => held 0 g1
-      @100   fail 1    => held 0 g1
-      @200   retry     => held 0 g1
-      @300   release   => closed all g1
-      @400   fail 1    => open till 1400 0 g2
-      @500   release   => closed all g2
-      @600   fail 1    => open till 1600 0 g3
     `)
   })
 

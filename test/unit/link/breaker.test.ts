@@ -3,13 +3,12 @@ import { PeerBreaker } from '../../../src/link/breaker.ts'
 import { DEFAULT_BREAKER_SETTINGS } from '../../../src/link/breaker-policy.ts'
 
 const settings = { ...DEFAULT_BREAKER_SETTINGS, failures: 2, retryAfterMs: 1_000, slowStartMs: 0 }
-const log = { info: () => {}, warn: () => {}, error: () => {} }
 
 let breaker: PeerBreaker
 beforeEach(() => {
   vi.useFakeTimers()
   const clock = { nowMs: () => Date.now(), monotonicMs: () => performance.now(), sleep: async () => {} }
-  breaker = new PeerBreaker('eu', settings, { clock, random: () => 1, log })
+  breaker = new PeerBreaker('eu', settings, { clock, random: () => 1 })
 })
 afterEach(() => {
   breaker.stop()
@@ -89,14 +88,5 @@ describe('the circuit of a peer', () => {
     welcome(working)
     await expect(late).rejects.toThrow(/breaker/)
     expect(breaker.status.state).not.toBe('closed')
-  })
-
-  test('an operator takes the peer out and puts it back', async () => {
-    breaker.hold('repair')
-    expect(breaker.admits).toBe(false)
-    expect(breaker.lanesAllowed).toBe(0)
-    breaker.release()
-    expect(breaker.admits).toBe(true)
-    expect(breaker.status.state).toBe('closed')
   })
 })
