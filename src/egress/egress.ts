@@ -1,58 +1,14 @@
-import type { Clock } from '../component.ts'
 import { GatewayError } from '../errors.ts'
 import { clusterHash } from '../record/position.ts'
+import { DEFAULT_MAX_BATCH_BYTES } from '../route/batch-limits.ts'
 import type { PeerIdentity } from '../route/pull.ts'
-import { DEFAULT_MAX_BATCH_BYTES } from './limits.ts'
 import { OriginDecisions } from './origin-decisions.ts'
-import type {
-  EgressObserver,
-  EgressTopics,
-  FrameSink,
-  LogLookups,
-  LogProbe,
-  OpenReader,
-  OriginRegistry,
-  RelayPositions,
-  SourceSession,
-  SourceSide,
-} from './ports.ts'
+import type { FrameSink, SourceSession, SourceSide } from './ports.ts'
 import { relayLink } from './relay.ts'
 import { resolveDirect } from './resolve-start.ts'
 import { directScan } from './scan.ts'
-import { EgressSession, type LinkKind } from './session.ts'
-
-export interface EgressLog {
-  info(fields: object, message: string): void
-  warn(fields: object, message: string): void
-  error(fields: object, message: string): void
-}
-
-export interface EgressOptions {
-  readonly dc: string
-  readonly clusterId: string
-  readonly openReader: OpenReader
-  readonly lookups: LogLookups
-  readonly probe: LogProbe
-  readonly registry: OriginRegistry
-  readonly topics: EgressTopics
-  readonly relayPositions: RelayPositions
-  readonly maxBatchBytes?: number
-  readonly clock: Clock
-  readonly observer: EgressObserver
-  readonly log: EgressLog
-}
-
-/** What all sessions share. */
-export interface EgressWorld {
-  readonly openReader: OpenReader
-  readonly registry: OriginRegistry
-  readonly decisions: OriginDecisions
-  readonly topics: EgressTopics
-  readonly clock: Clock
-  readonly observer: EgressObserver
-  readonly log: EgressLog
-  gone(session: EgressSession): void
-}
+import { EgressSession } from './session.ts'
+import type { EgressOptions, EgressWorld, LinkKind, OpenSession } from './world.ts'
 
 export interface EgressStatus {
   readonly peer: string
@@ -72,7 +28,7 @@ export interface Egress extends SourceSide {
 
 /** Makes the room. It holds no state but open sessions: where a partition stands is known to the target alone. */
 export function openEgress(options: EgressOptions): Egress {
-  const sessions = new Set<EgressSession>()
+  const sessions = new Set<OpenSession>()
   const decisions = new OriginDecisions(options.registry, clusterHash(options.clusterId))
   const { openReader, registry, topics, clock, observer, log } = options
   const world: EgressWorld = {

@@ -1,5 +1,5 @@
+import { MAX_FRAME_BYTES } from '../route/batch-limits.ts'
 import type { Channel } from './channel.ts'
-import { FRAME_BYTES } from './limits.ts'
 
 /**
  * Whose turn it is: round-robin over lanes, and over the channels of a lane by bytes. A turn is one frame; who sent
@@ -49,7 +49,7 @@ function nextOf(ring: Channel[]): Channel {
   for (let passed = 0; passed < ring.length; passed++) {
     const channel = ring.shift()!
     if (channel.debtBytes <= 0) return channel
-    channel.debtBytes -= FRAME_BYTES
+    channel.debtBytes -= MAX_FRAME_BYTES
     ring.push(channel)
   }
   // All are in debt: none of them is ahead of the others.
@@ -58,5 +58,5 @@ function nextOf(ring: Channel[]): Channel {
 
 /** After a turn: what was sent beyond a frame's worth. */
 export function charge(channel: Channel, bytes: number): void {
-  channel.debtBytes = Math.max(0, channel.debtBytes) + Math.max(0, bytes - FRAME_BYTES)
+  channel.debtBytes = Math.max(0, channel.debtBytes) + Math.max(0, bytes - MAX_FRAME_BYTES)
 }

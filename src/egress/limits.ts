@@ -1,7 +1,5 @@
 /** Bounds of what one session may hold. Bytes are of fetched record sets. */
 
-/** A frame is cut at this size; a single batch may be larger. As `link/limits.ts` MAX_FRAME_BYTES. */
-export const FRAME_BYTES = 1 << 20
 /**
  * Response buffers that the channels of a session may hold. Above it, what lanes without credit hold is let go and
  * fetched again later, so that a stalled lane cannot take the memory of the others.
@@ -22,8 +20,6 @@ export const RESOLVE_WITHIN_MS = 3_000
  */
 export const WAITING_TOLD_EVERY_MS = 2_000
 export const WAITING_TOLD_CHANNELS = 16
-/** Largest batch that leaves, unless configured. */
-export const DEFAULT_MAX_BATCH_BYTES = 16 << 20
 /** Covered offsets and high watermarks of partitions without data are told at most so often. */
 export const PROGRESS_EVERY_MS = 500
 /** Producers remembered as applications', and (producerId, epoch) pairs that were looked at: then forgotten all at once. */

@@ -3,15 +3,14 @@ import { verifyCrc } from '../record/batch.ts'
 import { CommittedScan } from '../record/committed-scan.ts'
 import type { PositionHeader } from '../record/position.ts'
 import { positionOf } from '../record/records.ts'
+import { DEFAULT_MAX_BATCH_BYTES } from '../route/batch-limits.ts'
 import { addBatch, type Chunk, chunkOf } from './chunk.ts'
-import type { EgressOptions } from './egress.ts'
-import { DEFAULT_MAX_BATCH_BYTES } from './limits.ts'
 import type { OriginDecisions } from './origin-decisions.ts'
 import type { PassedOver } from './passed-over.ts'
 import type { OfferedTopic } from './ports.ts'
 import { resolveRelay } from './relay-search.ts'
 import { endFor, type Scan, type ScanEnd, tooLargeEnd } from './scan.ts'
-import type { LinkKind } from './session.ts'
+import type { EgressOptions, LinkKind } from './world.ts'
 
 /**
  * Serving the records of another origin from our own log (design.md 3): the batches of that origin's writers, found by

@@ -1,13 +1,12 @@
 import type { LogReader } from '../kafka/log-reader-types.ts'
+import { MAX_FRAME_BYTES } from '../route/batch-limits.ts'
 import { CreditLedger } from '../route/credit.ts'
 import type { OpenRequest, PeerIdentity } from '../route/pull.ts'
 import { CatalogFeed } from './catalog-feed.ts'
 import { Channel, type ChannelHost } from './channel.ts'
-import type { EgressWorld } from './egress.ts'
 import { charge, LaneTurns } from './lane-turns.ts'
 import {
   AHEAD_OF_CREDIT_BYTES,
-  FRAME_BYTES,
   HELD_BYTES_BEFORE_SHEDDING,
   PROGRESS_EVERY_MS,
   RESOLVE_WITHIN_MS,
@@ -17,14 +16,7 @@ import {
 import { PassedOver } from './passed-over.ts'
 import type { FrameSink, OfferedTopic, SourceSession, TopicOffer } from './ports.ts'
 import { findTopic, type Refusal, type Resolved } from './resolve-start.ts'
-import type { Scan } from './scan.ts'
-
-/** How a link's partitions are found and scanned: directly at the origin, or at a relay. */
-export interface LinkKind {
-  readonly relayed: boolean
-  resolve(request: OpenRequest, topic: OfferedTopic): Promise<Resolved>
-  scan(topic: OfferedTopic, partition: number, place: string, passedOver: PassedOver): Scan
-}
+import type { EgressWorld, LinkKind } from './world.ts'
 
 /** One peer fetching one link: its channels, their credit, and whose turn it is. */
 export class EgressSession implements SourceSession, ChannelHost {
@@ -88,6 +80,10 @@ export class EgressSession implements SourceSession, ChannelHost {
     if (broken !== undefined) return this.#refuse(request.channel, { reason: 'registry-broken', message: broken })
     const found = findTopic(request, this.#offer, this.#world.topics.refused(request.topic, this.peer.dc))
     if ('refusal' in found) return this.#refuse(request.channel, found.refusal)
+    const withheld = this.#world.registry.withheld(found.topic.localName, request.partition)
+    // Until its writers are registered again: the peer asks again by itself.
+    if (withheld !== undefined)
+      return this.#refuse(request.channel, { reason: 'source-unavailable', message: withheld })
     this.#resolving.add(request.channel)
     this.#resolve(request, found.topic).then(
       resolved => this.#opened(request, found.topic, resolved),
@@ -244,7 +240,7 @@ export class EgressSession implements SourceSession, ChannelHost {
 
   #send(channel: Channel): void {
     const { lane, topicName } = channel
-    const { frame, bytes, records, written } = channel.cut(Math.min(FRAME_BYTES, this.#credit.availableBytes(lane)))
+    const { frame, bytes, records, written } = channel.cut(Math.min(MAX_FRAME_BYTES, this.#credit.availableBytes(lane)))
     this.#credit.use(lane, bytes)
     charge(channel, bytes)
     this.#world.observer.sent(this.origin, this.peer.dc, topicName, records, bytes)

@@ -1,7 +1,7 @@
 import { BrokerProducer } from './broker-producer.ts'
 import type { KafkaCluster } from './cluster.ts'
 import type { LogQueries } from './log-queries.ts'
-import { PartitionWriter } from './partition-appender.ts'
+import { BrokerAppender } from './partition-appender.ts'
 import type { AppenderOptions, PartitionAppender } from './types.ts'
 
 /** Appends batches to partitions of one cluster; partitions with the same leader share its connection and requests. */
@@ -9,7 +9,7 @@ export class BatchWriter {
   private readonly cluster: KafkaCluster
   private readonly queries: LogQueries
   private readonly producers = new Map<number, BrokerProducer>()
-  private readonly open = new Set<PartitionWriter>()
+  private readonly open = new Set<BrokerAppender>()
   private readonly stopTick: () => void
   private readonly stopPause: () => void
 
@@ -25,7 +25,7 @@ export class BatchWriter {
   }
 
   openAppender(options: AppenderOptions): PartitionAppender {
-    const appender = new PartitionWriter(options, {
+    const appender = new BrokerAppender(options, {
       cluster: this.cluster,
       queries: this.queries,
       producerFor: nodeId => this.producers.getOrInsertComputed(nodeId, () => new BrokerProducer(this.cluster, nodeId)),

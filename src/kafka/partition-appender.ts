@@ -49,11 +49,11 @@ export interface AppenderContext {
   readonly cluster: KafkaCluster
   readonly queries: LogQueries
   producerFor(nodeId: number): BrokerProducer
-  gone(appender: PartitionWriter): void
+  gone(appender: BrokerAppender): void
 }
 
 /** exactly-once.md 2.1 for one partition. See PartitionAppender for what it promises. */
-export class PartitionWriter implements PartitionAppender, ProducingPartition {
+export class BrokerAppender implements PartitionAppender, ProducingPartition {
   readonly topic: string
   readonly topicId: string
   readonly partition: number

@@ -1,10 +1,11 @@
 import type { ChannelCredentials } from '@grpc/grpc-js'
 import type { Clock, Component } from '../component.ts'
 import { GatewayError } from '../errors.ts'
+import { DEFAULT_MAX_BATCH_BYTES } from '../route/batch-limits.ts'
 import type { PeerIdentity } from '../route/pull.ts'
 import { type DialAddress, dialAddresses, dialOrder, type PeerAddress, type Resolve, resolveHost } from './addresses.ts'
 import type { BreakerStatus, PeerBreaker } from './breaker.ts'
-import { DEFAULT_MAX_BATCH_BYTES, PROBE_EVERY_MS } from './limits.ts'
+import { PROBE_EVERY_MS } from './limits.ts'
 import { openSession } from './open-session.ts'
 import type { KnownClusters, LinkListener, LinkLog, LinkProgress, SessionObserver } from './ports.ts'
 import type { SessionCounters, TargetSession } from './target-session.ts'
@@ -125,7 +126,8 @@ class DialledLink implements PeerLink {
   async start(): Promise<void> {
     if (this.#running !== undefined || this.#stopped.signal.aborted) return
     const { breaker } = this.#options
-    this.#state = { kind: 'connecting' }
+    // A pause of before a restart is told before the start.
+    if (this.#state.kind !== 'paused') this.#state = { kind: 'connecting' }
     this.#unlisten = breaker.onChange(phase => {
       if (phase.kind === 'open') this.#session?.end(`breaker open: ${phase.reason}`)
       else this.#session?.allowLanes(breaker.lanesAllowed)

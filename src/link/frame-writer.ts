@@ -1,7 +1,7 @@
+import { MAX_FRAME_BYTES } from '../route/batch-limits.ts'
 import type { FrameMessage } from '../route/pull.ts'
 import { batchBytes } from './frame-check.ts'
 import { EncodedFrame } from './frame-encoder.ts'
-import { MAX_FRAME_BYTES } from './limits.ts'
 import type { FramePiece } from './messages.ts'
 
 /**

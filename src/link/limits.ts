@@ -1,3 +1,5 @@
+import { MAX_FRAME_BYTES } from '../route/batch-limits.ts'
+
 /**
  * Every bound of the WAN protocol in one place. Sizes are of batch bytes unless they say otherwise.
  * The reasons are in `resilience.md`'s terms: a peer may be slow, dead or lying, and costs a fixed amount of memory.
@@ -7,15 +9,11 @@
 export const MIN_PROTOCOL_VERSION = 1
 export const MAX_PROTOCOL_VERSION = 1
 
-/** Batch bytes in one gRPC message. 256 KiB to 1 MiB is where grpc-js is fast (250-950 MB/s). */
-export const MAX_FRAME_BYTES = 1 << 20
 /** Room for field tags, lengths and the numbers of a frame. */
 const MESSAGE_SLACK_BYTES = 64 << 10
 export const MAX_RESPONSE_BYTES = MAX_FRAME_BYTES + MESSAGE_SLACK_BYTES
 /** Nothing a target says is large: a Hello with the paths of hundreds of data centers fits. */
 export const MAX_REQUEST_BYTES = 64 << 10
-/** Largest batch that crosses, in continued frames. */
-export const DEFAULT_MAX_BATCH_BYTES = 16 << 20
 
 /** Receive window of a stream and its connection: 98 MB/s at 80 ms round trip, where 64 KiB give 0.5. */
 export const RECEIVE_WINDOW_BYTES = 16 << 20

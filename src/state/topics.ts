@@ -36,6 +36,8 @@ export function stateTopics(lanes: number, minInsyncReplicas: number): StateTopi
 /** A setting of one of these topics that endangers what the gateway promises (exactly-once.md 2.4, 2.5). */
 export interface StateTopicProblem {
   readonly topic: string
+  /** The config that is not as it should be. */
+  readonly key: string
   readonly message: string
   /** Nothing may run with it. */
   readonly fatal: boolean
@@ -53,6 +55,7 @@ export function stateTopicProblems(
       key => configs[key] !== undefined && actual[key] !== undefined && actual[key] !== configs[key],
     ).map(key => ({
       topic: name,
+      key,
       message: `${key} of ${name} is ${actual[key]}, it should be ${configs[key]}`,
       // A registry or progress that retention empties is lost without anybody having done anything.
       fatal: key === 'cleanup.policy',

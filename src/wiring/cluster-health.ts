@@ -1,5 +1,6 @@
 import type { Clock, Component } from '../component.ts'
 import type { EventLog } from '../telemetry/events.ts'
+import { lookEvery } from './look-every.ts'
 
 /** The catalog asks every 2 s: so many failures in a row are no hiccup. */
 const SILENT_AFTER_MS = 10_000
@@ -10,7 +11,7 @@ export class ClusterHealth implements Component {
   readonly name = 'cluster health'
   readonly #clock: Clock
   readonly #events: EventLog
-  readonly #stopped = new AbortController()
+  readonly #looking: Component
   #answeredMs: number
   #failure = 'requests are not answered'
   #told = false
@@ -19,6 +20,7 @@ export class ClusterHealth implements Component {
     this.#clock = clock
     this.#events = events
     this.#answeredMs = clock.monotonicMs()
+    this.#looking = lookEvery(this.name, clock, LOOK_EVERY_MS, async () => this.#look())
   }
 
   /** A request that is repeated every few seconds; what it answers says how the cluster is. */
@@ -40,21 +42,18 @@ export class ClusterHealth implements Component {
     return `no answer for ${Math.round(silentMs / 1000)} s: ${this.#failure}`
   }
 
-  async start(): Promise<void> {
-    void this.#keepLooking()
+  start(): Promise<void> {
+    return this.#looking.start()
   }
 
-  async stop(): Promise<void> {
-    this.#stopped.abort()
+  stop(deadlineMs: number): Promise<void> {
+    return this.#looking.stop(deadlineMs)
   }
 
-  async #keepLooking(): Promise<void> {
-    while (!this.#stopped.signal.aborted) {
-      const problem = this.problem()
-      if (problem !== undefined && !this.#told) this.#events.record('cluster-unreachable', problem)
-      if (problem === undefined && this.#told) this.#events.record('cluster-back', 'the local cluster answers again')
-      this.#told = problem !== undefined
-      await this.#clock.sleep(LOOK_EVERY_MS, this.#stopped.signal)
-    }
+  #look(): void {
+    const problem = this.problem()
+    if (problem !== undefined && !this.#told) this.#events.record('cluster-unreachable', problem)
+    if (problem === undefined && this.#told) this.#events.record('cluster-back', 'the local cluster answers again')
+    this.#told = problem !== undefined
   }
 }

@@ -1,6 +1,7 @@
 import type { MemberView } from '../admin/ports.ts'
 import type { Clock, Component } from '../component.ts'
 import type { GroupMembership } from '../kafka/index.ts'
+import { lookEvery } from './look-every.ts'
 
 const LOOK_EVERY_MS = 5_000
 
@@ -8,13 +9,13 @@ const LOOK_EVERY_MS = 5_000
 export class Members implements Component {
   readonly name = 'members'
   readonly #membership: GroupMembership
-  readonly #clock: Clock
-  readonly #stopped = new AbortController()
+  readonly #looking: Component
   #known: readonly MemberView[] = []
 
   constructor(membership: GroupMembership, clock: Clock) {
     this.#membership = membership
-    this.#clock = clock
+    // Only shown to operators: a look that fails leaves what was known.
+    this.#looking = lookEvery(this.name, clock, LOOK_EVERY_MS, () => this.#look())
   }
 
   /** Every node, sorted by name. What `node`, this one, knows of itself goes first: lanes that it has are nobody else's. */
@@ -25,24 +26,17 @@ export class Members implements Component {
     return [{ node, lanes: [...own].sort((a, b) => a - b) }, ...others].toSorted((a, b) => (a.node < b.node ? -1 : 1))
   }
 
-  async start(): Promise<void> {
-    void this.#keepLooking()
+  start(): Promise<void> {
+    return this.#looking.start()
   }
 
-  async stop(): Promise<void> {
-    this.#stopped.abort()
+  stop(deadlineMs: number): Promise<void> {
+    return this.#looking.stop(deadlineMs)
   }
 
-  async #keepLooking(): Promise<void> {
-    while (!this.#stopped.signal.aborted) {
-      try {
-        const members = await this.#membership.members()
-        // Empty during a rebalance: what was known is nearer to the truth.
-        if (members.length > 0) this.#known = members.map(({ node, partitions }) => ({ node, lanes: partitions }))
-      } catch {
-        // Only shown to operators; the next look may succeed.
-      }
-      await this.#clock.sleep(LOOK_EVERY_MS, this.#stopped.signal)
-    }
+  async #look(): Promise<void> {
+    const members = await this.#membership.members()
+    // Empty during a rebalance: what was known is nearer to the truth.
+    if (members.length > 0) this.#known = members.map(({ node, partitions }) => ({ node, lanes: partitions }))
   }
 }

@@ -1,7 +1,7 @@
 import { connect } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { GatewayError } from '../../src/errors.ts'
-import { MAX_FRAME_BYTES } from '../../src/link/limits.ts'
+import { MAX_FRAME_BYTES } from '../../src/route/batch-limits.ts'
 import { batchOf } from '../support/link/batches.ts'
 import { Clusters, eventually, Rig, Sessions } from '../support/link/rig.ts'
 

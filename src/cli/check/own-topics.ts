@@ -1,4 +1,4 @@
-import { type StateTopic, stateTopics } from '../../state/topics.ts'
+import { LANES_TOPIC, type StateTopic, stateTopicProblems, stateTopics } from '../../state/topics.ts'
 import type { LocalTopic } from '../../topics/local-catalog.ts'
 import { several } from '../text.ts'
 import { type Finding, ok, problem, warning } from './finding.ts'
@@ -41,28 +41,26 @@ async function judge({ cluster, config }: CheckFacts, topic: LocalTopic, wanted:
         'reassign it with kafka-reassign-partitions.sh',
       ),
     )
-  for (const [name, value] of Object.entries(wanted.configs)) {
-    const actual = topic.configs[name]?.value
-    if (actual === undefined || actual === value || !MATTERS.has(name)) continue
-    const level = name === 'cleanup.policy' ? problem : warning
-    findings.push(
-      level(
-        topic.name,
-        `${name} is ${actual}, should be ${value}`,
-        `kafka-configs.sh --alter --topic ${topic.name} --add-config ${name}=${value}`,
-      ),
-    )
+  const inForce = Object.fromEntries(Object.entries(topic.configs).map(([key, { value }]) => [key, value]))
+  for (const { key, message, fatal } of stateTopicProblems([wanted], () => inForce)) {
+    const level = fatal ? problem : warning
+    const hint = `kafka-configs.sh --alter --topic ${topic.name} --add-config ${key}=${wanted.configs[key]}`
+    findings.push(level(topic.name, message, hint))
   }
-  if (topic.partitions < wanted.partitions)
-    findings.push(
-      problem(
-        topic.name,
-        `has ${topic.partitions} partitions, ${wanted.partitions} are needed`,
-        'lower flow.lanes, or add partitions',
-      ),
-    )
+  if (topic.name === LANES_TOPIC) findings.push(...lanesFinding(topic.partitions, wanted.partitions))
   return findings
 }
 
-/** Configs whose difference endangers data; others may be tuned. */
-const MATTERS = new Set(['cleanup.policy', 'min.insync.replicas', 'unclean.leader.election.enable'])
+/** The topic's own number of partitions is the number of lanes. */
+function lanesFinding(lanes: number, configured: number): Finding[] {
+  if (lanes === configured) return []
+  if (lanes < configured)
+    return [ok(LANES_TOPIC, `has ${several(lanes, 'lane')}; the next gateway that starts adds ${configured - lanes}`)]
+  return [
+    warning(
+      LANES_TOPIC,
+      `has ${several(lanes, 'lane')}, flow.lanes is ${configured}: lanes are never taken away`,
+      `set flow.lanes: ${lanes}`,
+    ),
+  ]
+}

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Channel } from '../../../src/egress/channel.ts'
 import { charge, LaneTurns } from '../../../src/egress/lane-turns.ts'
-import { FRAME_BYTES } from '../../../src/egress/limits.ts'
+import { MAX_FRAME_BYTES } from '../../../src/route/batch-limits.ts'
 
 const channel = (id: number, lane: number) => ({ id, lane, debtBytes: 0, waitsForTurn: false }) as Channel
 
@@ -37,13 +37,13 @@ describe('turns', () => {
 
   test('a partition of large batches sends no more bytes than the others', () => {
     const sent = new Map<number, number>()
-    const size = (id: number) => (id === 1 ? 8 * FRAME_BYTES : FRAME_BYTES)
+    const size = (id: number) => (id === 1 ? 8 * MAX_FRAME_BYTES : MAX_FRAME_BYTES)
     for (const id of turns([channel(1, 0), channel(2, 0), channel(3, 0)], 300, size))
       sent.set(id, (sent.get(id) ?? 0) + size(id))
     expect(sent.get(1)! / sent.get(2)!).toBeCloseTo(1, 0)
   })
 
   test('one alone is never held back by its debt', () => {
-    expect(turns([channel(1, 0)], 3, () => 8 * FRAME_BYTES)).toEqual([1, 1, 1])
+    expect(turns([channel(1, 0)], 3, () => 8 * MAX_FRAME_BYTES)).toEqual([1, 1, 1])
   })
 })
