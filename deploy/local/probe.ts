@@ -21,12 +21,6 @@ function ask(port: number, request: Buffer, enough: (answer: Buffer) => boolean)
   })
 }
 
-/** A Redis that has loaded its data answers PING. */
-export async function redisAnswers(port: number): Promise<boolean> {
-  const answer = await ask(port, Buffer.from('PING\r\n'), bytes => bytes.includes('\n'))
-  return answer?.toString('latin1') === '+PONG\r\n'
-}
-
 /**
  * True when the broker lists itself in its metadata, which it does once the controller has unfenced it (KIP-631).
  * Metadata v1 for no topic: the smallest request that every version answers.

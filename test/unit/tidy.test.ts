@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { expect, test } from 'vitest'
 
-/** The style that a machine can check: layers, homes of libraries, sizes, names, leftovers (docs/ARCHITECTURE.md). */
+/** The style that a machine can check: layers, circles, homes of libraries, sizes, names, leftovers (docs/ARCHITECTURE.md). */
 
 const SRC = resolve(import.meta.dirname, '../../src')
 const MAX_FILE_LINES = 400
@@ -28,6 +28,9 @@ const HOMES: Record<string, readonly string[]> = {
   snappy: ['record'],
   '@node-rs/crc32': ['record'],
 }
+
+/** Libraries that the product uses outside of src: the local stack's. */
+const OTHER_HOMES: Record<string, string> = { ioredis: 'deploy/local' }
 
 interface Import {
   readonly from: string
@@ -56,6 +59,17 @@ function importsOf(text: string): Import[] {
     /^(?:import\s+(?=['"\w{*])|export\s+(?=type\s*[{*]|[{*]))(type\s+)?(?:[^'"]*?\sfrom\s+)?['"]([^'"]+)['"]/gm,
   )
   return [...found].map(([, type, from]) => ({ from: from!, typeOnly: type !== undefined }))
+}
+
+function textsIn(folder: string): string[] {
+  return readdirSync(folder)
+    .filter(name => name.endsWith('.ts'))
+    .map(name => readFileSync(join(folder, name), 'utf8'))
+}
+
+/** The file of src that an import leads to; undefined for a library. */
+function pathOf(file: SourceFile, from: string): string | undefined {
+  return from.startsWith('.') ? relative(SRC, resolve(SRC, dirname(file.path), from)) : undefined
 }
 
 /** The folder of src that an import leads to; undefined for a library, '' for a file beside the folders. */
@@ -106,6 +120,33 @@ test('each library has one home', () => {
     if (homes && !homes.includes(file.room)) return `only ${homes.join(', ')} may`
   })
   expect(wrong).toEqual([])
+})
+
+test('each dependency has a home, which uses it', () => {
+  const { dependencies } = JSON.parse(readFileSync(join(SRC, '../package.json'), 'utf8'))
+  const homeless = Object.keys(dependencies).filter(name => {
+    const other = OTHER_HOMES[name]
+    const texts = other === undefined ? files.map(file => file.text) : textsIn(join(SRC, '..', other))
+    const named = texts.some(text => text.includes(`from '${name}'`))
+    return !named || (HOMES[name] === undefined && other === undefined)
+  })
+  expect(homeless).toEqual([])
+})
+
+test('files do not import one another in a circle, nor for types', () => {
+  const ways = new Map(files.map(file => [file.path, file.imports.flatMap(one => pathOf(file, one.from) ?? [])]))
+  const clear = new Set<string>()
+  const circleFrom = (path: string, above: readonly string[]): string | undefined => {
+    if (above.includes(path)) return [...above.slice(above.indexOf(path)), path].join(' -> ')
+    if (clear.has(path)) return undefined
+    for (const next of ways.get(path) ?? []) {
+      const circle = circleFrom(next, [...above, path])
+      if (circle !== undefined) return circle
+    }
+    clear.add(path)
+    return undefined
+  }
+  expect(files.flatMap(file => circleFrom(file.path, []) ?? [])).toEqual([])
 })
 
 test('the environment is read in config only', () => {
