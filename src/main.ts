@@ -155,7 +155,7 @@ interface NodeParts extends Local {
   readonly gateway: Gateway
 }
 
-function shareLanes({ config, cluster, telemetry, clock }: NodeParts) {
+function shareLanes({ config, cluster, telemetry, clock, state }: NodeParts) {
   const log = telemetry.logger.child('group')
   const membership = new GroupMembership(cluster, {
     groupId: `isthmus.${config.dc}.lanes`,
@@ -164,7 +164,7 @@ function shareLanes({ config, cluster, telemetry, clock }: NodeParts) {
     ...config.groups,
     log: (level, message, fields) => log.limited(`group ${message}`)[level](fields, message),
   })
-  const lanes = new LaneOwner(membership, clock, config.groups.sessionTimeoutMs)
+  const lanes = new LaneOwner(membership, clock, config.groups.sessionTimeoutMs, state.lanes)
   return { membership, members: new Members(membership, clock), lanes }
 }
 
@@ -198,7 +198,6 @@ function fetchFromPeers(
       inFlight,
       takeoverSlot: takeoverGate(),
       isOwner: lane => lanes.isOwner(lane),
-      lanes: config.flow.lanes,
     },
     follow: {
       dc: config.dc,
@@ -275,6 +274,7 @@ function describe(
     memoryBoundBytes: () =>
       memoryBoundBytes(config, {
         served: seen.server.sessions.length,
+        lanes: seen.lanes.total,
         entries: state.entries(),
         largestBatchBytes: largestBatchBytes(seen.links, config),
       }),

@@ -30,6 +30,8 @@ export interface OriginRegistry {
   catchUp(): Promise<void>
   /** Why it cannot be trusted any more, in words; nothing may leave then. */
   broken(): string | undefined
+  /** Why nothing of one partition (named as here) may leave for now, in words: it does not know all of its writers. */
+  withheld(topic: string, partition: number): string | undefined
 }
 
 /** A topic of an origin as this data center can serve it. */

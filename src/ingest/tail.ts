@@ -31,6 +31,17 @@ const WINDOW_GROWTH = 4
 export async function findTail(partition: LinkPartition, fenced: Fenced, ports: TailPorts): Promise<Tail> {
   await ports.checkpoints.catchUp()
   const all = ports.checkpoints.of(partition.origin, partition.topic, partition.partition)
+  // A checkpoint names a writer of ours, also where the registry lost it: what it wrote must not be fetched again.
+  const ownProducerIds = new Set([...ports.ownProducerIds, ...all.map(one => one.producerId)])
+  return await tailOf(partition, fenced, all, { ...ports, ownProducerIds })
+}
+
+async function tailOf(
+  partition: LinkPartition,
+  fenced: Fenced,
+  all: readonly Checkpoint[],
+  ports: TailPorts,
+): Promise<Tail> {
   const newer = all.find(one => isNewerRun(one, fenced))
   // Its position is right, but the log was only read up to our older marker: saved as ours it would contradict the log.
   if (newer)
@@ -63,7 +74,9 @@ export async function findTail(partition: LinkPartition, fenced: Fenced, ports: 
     'TARGET_ALARM',
     'partition',
     `${name(partition)}: the target log was truncated below offset ${confirmed.targetOffset}, and nothing written for ${partition.origin} is left above its log start ${offsets.logStartOffset}`,
-    { hint: 'decide with `isthmus check` from which origin offset to go on; nothing is guessed' },
+    {
+      hint: 'nothing is guessed: bring the replica back that holds these records, or delete the topic here, so that topics.onTargetRecreated decides',
+    },
   )
 }
 

@@ -64,6 +64,11 @@ export class Progress implements Checkpoints {
     return [...(this.#byPartition.get(`${origin}/${topic}/${partition}`)?.values() ?? [])]
   }
 
+  /** Checkpoints of all partitions of all links. */
+  *all(): IterableIterator<Checkpoint> {
+    for (const known of this.#byPartition.values()) yield* known.values()
+  }
+
   /** Position of the newest checkpoint; undefined: none. */
   positionOf(origin: string, topic: string, partition: number): number | undefined {
     // By run, not by position: a new incarnation of the origin's topic begins at 0 again.

@@ -3,6 +3,7 @@ import type { GatewayConfig } from '../config/schema.ts'
 import { GatewayError } from '../errors.ts'
 import { type ClusterAdmin, type ClusterTargetLog, type KafkaCluster, KafkaFailure, openTable } from '../kafka/index.ts'
 import { Control, type ControlValue, decodeControlValue, encodeControlValue } from '../state/control.ts'
+import { LostWriters } from '../state/lost-writers.ts'
 import {
   decodeProgressValue,
   encodeProgressValue,
@@ -21,6 +22,7 @@ import {
   stateTopics,
 } from '../state/topics.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
+import { growLanes } from './grow-lanes.ts'
 
 /** What the data center remembers in its own Kafka, read to the end. */
 export interface SharedState {
@@ -28,6 +30,9 @@ export interface SharedState {
   readonly progress: Progress
   readonly control: Control
   readonly guard: RegistryGuard
+  /** Partitions of the lanes topic at the start: how many lanes the data center has. */
+  readonly lanes: number
+  readonly lostWriters: LostWriters
   /** Keys of all tables, which are held in memory. */
   entries(): number
   stop(): Promise<void>
@@ -45,7 +50,7 @@ export interface SharedStateOptions {
 /** Creates the `__isthmus.*` topics where they are missing and reads them. Rejects with GatewayError or KafkaFailure. */
 export async function openSharedState(options: SharedStateOptions): Promise<SharedState> {
   const { cluster, target, telemetry, clock } = options
-  await ensureStateTopics(options)
+  const lanes = await ensureStateTopics(options)
   const registryTable = openTable<RegistryValue>(cluster, target, {
     topic: REGISTRY_TOPIC,
     encode: encodeRegistryValue,
@@ -71,6 +76,7 @@ export async function openSharedState(options: SharedStateOptions): Promise<Shar
   controlTable.onChange((key, value) => control.changed(key, value))
   await Promise.all([registryTable.start(), progressTable.start(), controlTable.start()])
   const guard = await guardRegistry(options, control)
+  const lostWriters = await lookForLostWriters(progress, registry, telemetry)
   registryTable.onEnd(error => guard.lost(error.message))
   for (const table of [progressTable, controlTable]) table.onEnd(error => log.error({ error }, error.message))
   log.info({ writers: registryTable.size, checkpoints: progressTable.size }, 'shared state is read')
@@ -79,6 +85,8 @@ export async function openSharedState(options: SharedStateOptions): Promise<Shar
     progress,
     control,
     guard,
+    lanes,
+    lostWriters,
     entries: () => registryTable.size + progressTable.size + controlTable.size,
     stop: async () => {
       guard.stop()
@@ -87,7 +95,25 @@ export async function openSharedState(options: SharedStateOptions): Promise<Shar
   }
 }
 
-async function ensureStateTopics({ config, cluster, admin, clock, telemetry }: SharedStateOptions): Promise<void> {
+/** Partitions named in one event. */
+const NAMED_PARTITIONS = 20
+
+async function lookForLostWriters(progress: Progress, registry: Registry, telemetry: Telemetry): Promise<LostWriters> {
+  const lost = await LostWriters.look(progress, registry)
+  const partitions = lost.partitions()
+  if (partitions.length > 0) {
+    const named = partitions.slice(0, NAMED_PARTITIONS).join(', ')
+    telemetry.events.record(
+      'registry-broken',
+      `the registry lost the writers of ${partitions.length} partitions (${named}): each leaves this data center again when its links have taken it over, which registers their writers; see docs/runbooks/registry-lost.md`,
+    )
+  }
+  return lost
+}
+
+/** Resolves with the number of lanes. */
+async function ensureStateTopics(options: SharedStateOptions): Promise<number> {
+  const { config, cluster, admin, clock, telemetry } = options
   const { replicationFactor, minInsyncReplicas } = config.kafka.internalTopics
   const wanted = stateTopics(config.flow.lanes, minInsyncReplicas)
   const existing = new Set((await admin.listTopics()).map(topic => topic.name))
@@ -107,6 +133,7 @@ async function ensureStateTopics({ config, cluster, admin, clock, telemetry }: S
     }
   }
   await judgeStateTopics(wanted, admin, telemetry)
+  return await growLanes(cluster, admin, telemetry.logger.child('state'), config.flow.lanes)
 }
 
 /** Where the configs may not be described, `isthmus check` says which permission is missing. */

@@ -98,6 +98,16 @@ describe('the direct link', () => {
     expect(peer.keys).toEqual([])
   })
 
+  test('waits with a partition whose writers the registry lost, until they are registered again', async () => {
+    const topic = await bench.topic()
+    bench.registry.withheldPartitions.add(`${topic}-0`)
+    const early = bench.open(topic, { kind: 'earliest' })
+    await eventually(() => expect(early.closedMessages).toMatchObject([{ reason: 'source-unavailable' }]))
+    bench.registry.withheldPartitions.clear()
+    const late = bench.open(topic, { kind: 'earliest' })
+    await eventually(() => expect(late.openedMessages).toHaveLength(1))
+  })
+
   test('stops where the registry knows a writer whose batches are not ours', async () => {
     const topic = await bench.topic()
     const app = await bench.producer(topic)

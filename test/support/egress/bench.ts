@@ -32,6 +32,7 @@ export class MemoryRegistry implements OriginRegistry {
   readonly pending = new Map<number, { origin: string; topic: string; partition: number }>()
   catchUps = 0
   lost: string | undefined
+  readonly withheldPartitions = new Set<string>()
   writer(producerId: number) {
     return this.writers.get(producerId)
   }
@@ -41,6 +42,9 @@ export class MemoryRegistry implements OriginRegistry {
   }
   broken() {
     return this.lost
+  }
+  withheld(topic: string, partition: number) {
+    return this.withheldPartitions.has(`${topic}-${partition}`) ? 'its writers were lost' : undefined
   }
 }
 
