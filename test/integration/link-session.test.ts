@@ -30,6 +30,16 @@ const openAt = (offset: number, channel = 1, lane = 0) => ({
   start: { kind: 'position' as const, offset, leaderEpoch: -1 },
 })
 
+test('a link that is paused before it starts, as after a restart, dials nobody until it is resumed', async () => {
+  const { port } = await rig.source()
+  const { ingest, link } = await rig.link([port], { pausedFor: 'maintenance' })
+  expect(link.status.state).toEqual({ kind: 'paused', reason: 'maintenance' })
+  await new Promise(resolve => setImmediate(resolve))
+  expect(link.status.counters.sessionsOpened).toBe(0)
+  link.resume()
+  await eventually(() => expect(ingest.session).toBeDefined())
+})
+
 describe('a session', () => {
   test('carries catalog, frames and progress one way and credit and acknowledgements the other', async () => {
     const { source, port } = await rig.source()

@@ -168,7 +168,7 @@ export class Rig {
 
   async link(
     ports: readonly number[],
-    more: Partial<LinkOptions> & { settings?: Partial<BreakerSettings> } = {},
+    more: Partial<LinkOptions> & { settings?: Partial<BreakerSettings>; pausedFor?: string } = {},
   ): Promise<{ link: PeerLink; ingest: Recorder; breaker: PeerBreaker; log: Log }> {
     const ingest = new Recorder()
     const log = new Log()
@@ -187,6 +187,7 @@ export class Rig {
       ...more,
       breaker,
     })
+    if (more.pausedFor !== undefined) link.pause(more.pausedFor)
     await link.start()
     this.onClose(async () => {
       await link.stop(1_000)
