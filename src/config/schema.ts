@@ -224,7 +224,7 @@ const flow = z
       .default(DEFAULT_LANES)
       .meta(
         say(
-          'Shards of a link, the unit of work shared among the nodes of this data center. The same on all its nodes.',
+          'Shards of a link, the unit of work shared among the nodes of this data center. A larger number adds lanes at the next start; lanes are never taken away.',
         ),
       ),
     laneCreditBytes: size('64KiB', '256MiB')

@@ -2,8 +2,8 @@ import type { Clock } from '../component.ts'
 
 /** How this node shares the lanes with the other nodes of its data center. Implemented over a consumer group. */
 export interface LaneMembership {
-  /** Assigned lanes as of the last rebalance; empty while there is none. */
-  onAssigned(listener: (lanes: ReadonlySet<number>) => void): void
+  /** Assigned lanes as of the last rebalance, empty while there is none, and how many lanes there are; at every change. */
+  onAssigned(listener: (lanes: ReadonlySet<number>, total: number) => void): void
   /** When the group last confirmed us, on the monotonic clock; -Infinity: never. */
   lastConfirmedMonotonicMs(): number
 }
@@ -16,19 +16,30 @@ export class LaneOwner {
   readonly #membership: LaneMembership
   readonly #clock: Clock
   readonly #sessionTimeoutMs: number
-  readonly #listeners = new Set<(lanes: ReadonlySet<number>) => void>()
+  readonly #listeners = new Set<(lanes: ReadonlySet<number>, total: number) => void>()
   #lanes: ReadonlySet<number> = new Set()
+  #total: number
 
-  constructor(membership: LaneMembership, clock: Clock, sessionTimeoutMs: number) {
+  /** `total`: lanes at the start. */
+  constructor(membership: LaneMembership, clock: Clock, sessionTimeoutMs: number, total: number) {
     this.#membership = membership
     this.#clock = clock
     this.#sessionTimeoutMs = sessionTimeoutMs
+    this.#total = total
     // Lanes stay with us until another assignment says otherwise or the time-out passes: a rebalance stops no lane.
-    membership.onAssigned(lanes => this.#set(lanes))
+    membership.onAssigned((lanes, now) => this.#set(lanes, now))
   }
 
   get lanes(): ReadonlySet<number> {
     return this.#lanes
+  }
+
+  /**
+   * How many lanes the data center has: the partitions of `__isthmus.lanes`, which only grow. A node that knows of a growth
+   * late cuts its partitions by the old number; the fence makes that harmless, and it hears of it in a moment.
+   */
+  get total(): number {
+    return this.#total
   }
 
   isOwner(lane: number): boolean {
@@ -41,13 +52,14 @@ export class LaneOwner {
   }
 
   /** Called with every change, and at once with what is owned now. */
-  subscribe(listener: (lanes: ReadonlySet<number>) => void): void {
+  subscribe(listener: (lanes: ReadonlySet<number>, total: number) => void): void {
     this.#listeners.add(listener)
-    listener(this.#lanes)
+    listener(this.#lanes, this.#total)
   }
 
-  #set(lanes: ReadonlySet<number>): void {
+  #set(lanes: ReadonlySet<number>, total: number): void {
     this.#lanes = lanes
-    for (const listener of this.#listeners) listener(lanes)
+    this.#total = Math.max(this.#total, total)
+    for (const listener of this.#listeners) listener(lanes, this.#total)
   }
 }

@@ -24,7 +24,7 @@ export interface Session {
 }
 
 /** A topic whose copy in this cluster exists and has at least `partitions` partitions. */
-export interface ReadyTopic {
+export interface WritableTopic {
   readonly originTopic: string
   readonly topic: string
   readonly partitions: number
@@ -33,7 +33,7 @@ export interface ReadyTopic {
   readonly policy: PartitionPolicy
 }
 
-export interface PartitionView {
+export interface WriterView {
   readonly topic: string
   readonly partition: number
   readonly lane: number
@@ -45,7 +45,6 @@ export interface PartitionView {
 }
 
 export interface LinkIngestPorts extends Omit<WriterPorts, 'giveBack'> {
-  readonly lanes: number
   /** The origin's catalog as a session brings it; goes to the topics room. */
   onCatalog(topics: readonly CatalogTopic[], removed: readonly string[], full: boolean): void
 }
@@ -62,12 +61,13 @@ interface OpenChannel {
 export class LinkIngest {
   readonly origin: string
   readonly #ports: LinkIngestPorts
-  readonly #topics = new Map<string, ReadyTopic>()
+  readonly #topics = new Map<string, WritableTopic>()
   readonly #writers = new Map<string, PartitionWriter>()
   /** Those that drain: a partition has one writer at a time on this node. */
   readonly #leaving = new Map<string, PartitionWriter>()
   readonly #credits = new Map<number, LaneCredit>()
   #owned: ReadonlySet<number> = new Set()
+  #lanesTotal = 1
   #session: Session | undefined
   #channels = new Map<number, OpenChannel>()
   #nextChannel = 1
@@ -85,7 +85,7 @@ export class LinkIngest {
   // ---- what this node is to write ---------------------------------------------------------------------------------
 
   /** Also when something of a known topic changed: its writers begin anew by what holds now. */
-  ready(topic: ReadyTopic): void {
+  ready(topic: WritableTopic): void {
     const before = this.#topics.get(topic.topic)
     this.#topics.set(topic.topic, topic)
     if (before && writesOtherwise(before, topic)) {
@@ -100,8 +100,10 @@ export class LinkIngest {
     this.#reconcile()
   }
 
-  setOwnedLanes(lanes: ReadonlySet<number>): void {
+  /** `total`: how many lanes there are; another number cuts the partitions anew. */
+  setOwnedLanes(lanes: ReadonlySet<number>, total: number): void {
     this.#owned = lanes
+    this.#lanesTotal = total
     this.#reconcile()
   }
 
@@ -124,30 +126,31 @@ export class LinkIngest {
 
   /** Starts what is missing and stops what is not ours; lanes that stay keep flowing. */
   #reconcile(): void {
-    const wanted = new Map<string, { topic: ReadyTopic; partition: number; lane: number }>()
+    const wanted = new Map<string, { topic: WritableTopic; partition: number; lane: number }>()
     if (!this.#stopped && !this.#paused) {
       for (const topic of this.#topics.values()) {
         for (let partition = 0; partition < topic.partitions; partition++) {
-          const lane = laneOf(topic.originTopic, partition, this.#ports.lanes)
+          const lane = laneOf(topic.originTopic, partition, this.#lanesTotal)
           if (this.#owned.has(lane)) wanted.set(`${topic.topic}/${partition}`, { topic, partition, lane })
         }
       }
     }
-    for (const [key, writer] of this.#writers) if (!wanted.has(key)) this.#leave(key, writer)
+    for (const [key, writer] of this.#writers) if (wanted.get(key)?.lane !== writer.spec.lane) this.#leave(key, writer)
     const missing = [...wanted].filter(([key]) => !this.#writers.has(key) && !this.#leaving.has(key))
     // The most recently active first: they have readers waiting (exactly-once.md 2).
     missing.sort(([, a], [, b]) => this.#lastActiveMs(b) - this.#lastActiveMs(a))
     for (const [key, { topic, partition, lane }] of missing) this.#enter(key, topic, partition, lane)
   }
 
-  #lastActiveMs({ topic, partition }: { topic: ReadyTopic; partition: number }): number {
+  #lastActiveMs({ topic, partition }: { topic: WritableTopic; partition: number }): number {
     const saved = this.#ports.checkpoints.of(this.origin, topic.topic, partition)
     return saved.reduce((latest, one) => Math.max(latest, one.savedAtMs), 0)
   }
 
-  #enter(key: string, topic: ReadyTopic, partition: number, lane: number): void {
+  #enter(key: string, topic: WritableTopic, partition: number, lane: number): void {
     const { compacted, maxMessageBytes, originTopic } = topic
-    const spec = { origin: this.origin, topic: topic.topic, originTopic, partition, lane, compacted, maxMessageBytes }
+    const known = { compacted, maxMessageBytes, onGap: topic.policy.gap }
+    const spec = { origin: this.origin, topic: topic.topic, originTopic, partition, lane, ...known }
     const writer = new PartitionWriter(spec, topic.policy, {
       ...this.#ports,
       giveBack: (ofLane, bytes) => this.#giveBack(ofLane, bytes),
@@ -313,7 +316,7 @@ export class LinkIngest {
     return bytes
   }
 
-  view(): PartitionView[] {
+  view(): WriterView[] {
     return [...this.#writers.values()].map(({ spec, state, standing, feed }) => ({
       topic: spec.topic,
       partition: spec.partition,
@@ -327,7 +330,7 @@ export class LinkIngest {
 }
 
 /** Partitions that are only more of them need nothing: their writers are added. */
-function writesOtherwise(before: ReadyTopic, now: ReadyTopic): boolean {
+function writesOtherwise(before: WritableTopic, now: WritableTopic): boolean {
   const { compacted, maxMessageBytes, originTopic, policy } = before
   return (
     compacted !== now.compacted ||

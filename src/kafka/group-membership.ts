@@ -12,6 +12,8 @@ const ASSIGNER_VERSION = 0
 /** With everything paused kafkajs sleeps this long between heartbeats; longer, and members throw each other out. */
 const MAX_WAIT_MS = 500
 const RESTART_PAUSE_MS = 1_000
+/** How often what is known of the topic is looked at; it is asked for anew every 30 s (metadata.ts). */
+const GROWN_LOOK_MS = 1_000
 /** So many heartbeats in one session time-out. */
 const HEARTBEATS_PER_SESSION = 4
 const DESCRIBE_WITHIN_MS = 5_000
@@ -50,10 +52,14 @@ interface UserData {
 export class GroupMembership {
   private readonly cluster: KafkaCluster
   private readonly options: MembershipOptions
-  private readonly assignedListeners: ((partitions: ReadonlySet<number>) => void)[] = []
+  private readonly assignedListeners: ((partitions: ReadonlySet<number>, total: number) => void)[] = []
   private assigned: ReadonlySet<number> = new Set()
+  /** Partitions of the topic, and how many there were when the group last shared them out. */
+  private total = 0
+  private sharedTotal = 0
   private confirmedMs = Number.NEGATIVE_INFINITY
   private consumer: Consumer | undefined
+  private watch: NodeJS.Timeout | undefined
   private restart: NodeJS.Timeout | undefined
   private stopped = false
 
@@ -62,8 +68,11 @@ export class GroupMembership {
     this.options = options
   }
 
-  /** All partitions that are ours now, at every rebalance, and again when the group confirms us after a loss. */
-  onAssigned(listener: (partitions: ReadonlySet<number>) => void): void {
+  /**
+   * All partitions that are ours now and how many there are: at every rebalance, when the topic has grown, and again when
+   * the group confirms us after a loss.
+   */
+  onAssigned(listener: (partitions: ReadonlySet<number>, total: number) => void): void {
     this.assignedListeners.push(listener)
   }
 
@@ -74,12 +83,15 @@ export class GroupMembership {
 
   /** Begins to join; does not wait for it. Joins again by itself, whatever happens. */
   async start(): Promise<void> {
+    this.watch = setInterval(() => this.checkGrown(), GROWN_LOOK_MS)
+    this.watch.unref()
     void this.join()
   }
 
   /** Leaves the group, so that the others go on at once. */
   async stop(): Promise<void> {
     this.stopped = true
+    clearInterval(this.watch)
     clearTimeout(this.restart)
     await this.consumer?.disconnect()
     this.consumer = undefined
@@ -118,7 +130,7 @@ export class GroupMembership {
     consumer.on('consumer.group_join', event => {
       // Before the first fetch: nothing of the topic is ever read.
       consumer.pause([{ topic }])
-      this.confirmed(new Set(event.payload.memberAssignment[topic] ?? []))
+      void this.joined(consumer, new Set(event.payload.memberAssignment[topic] ?? []))
     })
     consumer.on('consumer.heartbeat', () => this.confirmed(undefined))
     consumer.on('consumer.crash', ({ payload }) => {
@@ -150,7 +162,40 @@ export class GroupMembership {
     this.confirmedMs = nowMs
     if (assigned !== undefined) this.assigned = assigned
     else if (!wasLost) return
-    for (const listener of this.assignedListeners) listener(this.assigned)
+    this.tell()
+  }
+
+  private tell(): void {
+    for (const listener of this.assignedListeners) listener(this.assigned, this.total)
+  }
+
+  /** The topic may have grown before the rebalance: whoever leads the group counted then, so we count now. */
+  private async joined(consumer: Consumer, assigned: ReadonlySet<number>): Promise<void> {
+    const { topic } = this.options
+    const known = this.cluster.metadata.peek(topic)?.partitions.length ?? 0
+    this.total = Math.max(this.total, known, ...[...assigned].map(partition => partition + 1))
+    this.confirmed(assigned)
+    // Without an answer `checkGrown` sees it later.
+    const counted = await this.cluster.metadata.refresh(topic).catch(() => undefined)
+    if (this.consumer !== consumer || counted === undefined) return
+    this.sharedTotal = counted.partitions.length
+    if (this.sharedTotal <= this.total) return
+    this.total = this.sharedTotal
+    this.tell()
+  }
+
+  /** Added by somebody else while no member came or went: nobody would have the new ones until we join again. */
+  private checkGrown(): void {
+    const { topic, groupId, log } = this.options
+    // Asked by partition, so that the topic counts as in use and is looked up in the background.
+    this.cluster.metadata.partition(topic, 0)
+    const total = this.cluster.metadata.peek(topic)?.partitions.length ?? 0
+    if (this.consumer === undefined || this.sharedTotal === 0 || total <= this.sharedTotal) return
+    log('info', 'the topic has grown; the group shares it out anew', { groupId, from: this.sharedTotal, to: total })
+    this.sharedTotal = total
+    this.total = total
+    this.tell()
+    this.joinAgain(this.consumer)
   }
 
   private assigner(): PartitionAssigner {
@@ -167,7 +212,9 @@ export class GroupMembership {
         }
       },
       assign: async ({ members }) => {
-        const count = cluster.findTopicPartitionMetadata(topic).length
+        // Counted now: what the library knows may be minutes old.
+        const counted = await this.cluster.metadata.refresh(topic).catch(() => undefined)
+        const count = counted?.partitions.length ?? cluster.findTopicPartitionMetadata(topic).length
         const known = members.map(({ memberId, memberMetadata }): GroupMember => {
           const said = userDataOf(memberMetadata)
           return { id: memberId, node: said?.node ?? memberId, owned: said?.owned ?? [] }

@@ -1,6 +1,6 @@
 /**
  * Which lane a partition of a link belongs to. A lane is only a set of partitions that are owned together by one node
- * of a dc; nothing durable depends on it, so the number of lanes may change at any restart.
+ * of a dc; nothing durable depends on it, so the number of lanes, that of the partitions of `__isthmus.lanes`, may grow.
  */
 
 /** Lanes per link unless configured. */

@@ -60,8 +60,8 @@ export function inboundLinks(options: InboundOptions): InboundLink[] {
   })
 }
 
-function newBreaker(peer: string, { config, clock, telemetry }: InboundOptions): PeerBreaker {
-  const settings: BreakerSettings = { ...config.breaker, lanes: config.flow.lanes }
+function newBreaker(peer: string, { config, clock, telemetry, lanes }: InboundOptions): PeerBreaker {
+  const settings: BreakerSettings = { ...config.breaker, lanes: lanes.total }
   const breaker = new PeerBreaker(peer, settings, { clock, random: Math.random })
   let worked = true
   breaker.onChange(phase => {
@@ -109,7 +109,7 @@ function inboundLink(origin: string, peer: PeerConfig, breaker: PeerBreaker, opt
     observer: new SessionTelemetry(config.dc, 'in', telemetry, clock.monotonicMs),
     log: linkLog(telemetry.logger),
   })
-  options.lanes.subscribe(lanes => ingest.setOwnedLanes(lanes))
+  options.lanes.subscribe((owned, total) => ingest.setOwnedLanes(owned, total))
   return { origin, dialled: peer.dc, breaker, link, ingest, topics: follower, catalog }
 }
 

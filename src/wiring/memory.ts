@@ -27,6 +27,7 @@ export interface MemoryFacts {
   /** Entries of the shared state. */
   readonly entries: number
   readonly largestBatchBytes: number
+  readonly lanes: number
 }
 
 /**
@@ -35,8 +36,8 @@ export interface MemoryFacts {
  * may overdraw its credit by one batch.
  */
 export function memoryBoundBytes({ peers, flow }: GatewayConfig, facts: MemoryFacts): number {
-  const { served, entries, largestBatchBytes } = facts
-  const inbound = peers.length * flow.lanes * (flow.laneCreditBytes + largestBatchBytes)
+  const { served, entries, largestBatchBytes, lanes } = facts
+  const inbound = peers.length * lanes * (flow.laneCreditBytes + largestBatchBytes)
   const outbound = Math.max(served, peers.length) * (MAX_READER_BYTES + AROUND_READER_BYTES + largestBatchBytes)
   const state = entries * TABLE_ENTRY_BYTES
   return inbound + MAX_IN_FLIGHT_BYTES + largestBatchBytes + outbound + TAKEOVER_BYTES + WORK_BYTES + state

@@ -2,7 +2,7 @@ import type { GatewayStatus, LinkState, LinkView, PartitionView, StatusSource, T
 import type { Clock } from '../component.ts'
 import type { GatewayConfig } from '../config/schema.ts'
 import type { LaneOwner } from '../ingest/lane-owner.ts'
-import type { PartitionView as WriterView } from '../ingest/link-ingest.ts'
+import type { WriterView } from '../ingest/link-ingest.ts'
 import type { WriterState } from '../ingest/writer-state.ts'
 import type { LinkStatus } from '../link/dial.ts'
 import type { ReplicationServer } from '../link/server.ts'
@@ -103,7 +103,7 @@ export function linkView(inbound: InboundLink, parts: StatusParts): LinkView {
     peerNode: status.node,
     peerAddress: status.address,
     lanesOwned: [...lanes.lanes].sort((a, b) => a - b),
-    lanesTotal: config.flow.lanes,
+    lanesTotal: lanes.total,
     topics: [...topics.standings()].map(([name, standing]) =>
       topicView(name, standing, byTopic.get(standing.kind === 'ready' ? standing.topic.target : name) ?? [], {
         origin,

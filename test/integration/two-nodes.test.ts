@@ -1,3 +1,5 @@
+import { appendFileSync } from 'node:fs'
+import { Kafka, logLevel } from 'kafkajs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startLocal } from '../../deploy/local/start.ts'
 import type { LocalHandle } from '../../deploy/local/types.ts'
@@ -11,6 +13,8 @@ import { eventually } from '../support/processes.ts'
 const SESSION_TIMEOUT_MS = 6_000
 /** The group's rebalance, and what a loaded machine needs. */
 const TAKEOVER_MS = 20_000
+/** Some in every lane. */
+const PARTITIONS = 64
 
 let local: LocalHandle
 beforeAll(async () => {
@@ -61,4 +65,30 @@ test('two nodes share the lanes, each says which the other has, and those of a k
     const { lanesOwned, others, unowned } = await linkBy('us-1')
     return lanesOwned.length === 16 && others.length + unowned.length === 0
   })
+})
+
+test('more lanes by the restart of one node are shared by both, and every partition is written', async () => {
+  const us2 = local.info().dcs.us!.gateways.find(({ node }) => node === 'us-2')!
+  appendFileSync(us2.config, '\nflow: { lanes: 32 }\n')
+  await local.start('us-2')
+  await eventually('32 lanes are shared', 60_000, async () => {
+    const both = await linkBy('us-1', 'us-2')
+    return both.lanesTotal === 32 && both.unowned.length === 0 && both.nodes.every(({ lanes }) => lanes === 16)
+  })
+  const clientOf = (dc: string) =>
+    new Kafka({ brokers: local.info().dcs[dc]!.kafka.split(','), logLevel: logLevel.NOTHING })
+  const [eu, us, producer] = [clientOf('eu').admin(), clientOf('us').admin(), clientOf('eu').producer()]
+  await Promise.all([eu.connect(), us.connect(), producer.connect()])
+  await eu.createTopics({ topics: [{ topic: 'orders', numPartitions: PARTITIONS }] })
+  const messages = Array.from({ length: PARTITIONS }, (_, partition) => ({ partition, value: `to ${partition}` }))
+  await producer.send({ topic: 'orders', messages })
+  await eventually('a record is in every partition', 60_000, async () => {
+    const views = await linkBy('us-1', 'us-2')
+    const partitions = views.topics.find(({ topic }) => topic === 'orders')?.partitions ?? []
+    return partitions.length === PARTITIONS && partitions.every(({ position }) => Number(position) === 1)
+  })
+  const offsets = await us.fetchTopicOffsets('orders')
+  // Each partition has one record of the origin and the markers of takeovers.
+  expect(offsets.filter(({ high }) => Number(high) > 1)).toHaveLength(PARTITIONS)
+  await Promise.all([eu.disconnect(), us.disconnect(), producer.disconnect()])
 })

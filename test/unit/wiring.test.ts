@@ -76,17 +76,17 @@ test('a partition that was halted is told to run again, once', () => {
 
 test('lanes that move are told as ranges', () => {
   const { telemetry, clock, events } = bench()
-  let assign: (lanes: ReadonlySet<number>) => void = () => {}
+  let assign: (lanes: ReadonlySet<number>, total: number) => void = () => {}
   const group = {
     onAssigned: (listener: typeof assign) => {
       assign = listener
     },
     lastConfirmedMonotonicMs: () => 0,
   }
-  tellLaneMoves(new LaneOwner(group, clock, 1000), telemetry.events)
-  assign(new Set([0, 1, 2, 5]))
-  assign(new Set([0, 1, 2, 5]))
-  assign(new Set([1, 2, 9]))
+  tellLaneMoves(new LaneOwner(group, clock, 1000, 16), telemetry.events)
+  assign(new Set([0, 1, 2, 5]), 16)
+  assign(new Set([0, 1, 2, 5]), 16)
+  assign(new Set([1, 2, 9]), 16)
   expect(events().map(([, , message]) => message)).toEqual([
     'lanes 0-2, 5 came; 4 are owned now',
     'lanes 9 came, lanes 0, 5 left; 3 are owned now',

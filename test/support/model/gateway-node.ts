@@ -58,10 +58,9 @@ export class GatewayNode {
       inFlight: new InFlightBudget(8 * TARGET_BATCH_BYTES),
       takeoverSlot: takeoverGate(),
       isOwner: () => this.#owner,
-      lanes: 1,
       onCatalog: () => {},
     })
-    this.link.setOwnedLanes(new Set([0]))
+    this.link.setOwnedLanes(new Set([0]), 1)
     this.link.ready({
       originTopic: TOPIC,
       topic: TOPIC,
@@ -80,7 +79,7 @@ export class GatewayNode {
   /** The group gave the lane to another node, and this one has heard of it. */
   loseLane(): void {
     this.#owner = false
-    this.link.setOwnedLanes(new Set())
+    this.link.setOwnedLanes(new Set(), 1)
   }
 
   get state(): string {
