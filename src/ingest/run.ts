@@ -2,6 +2,7 @@ import type { Clock } from '../component.ts'
 import { GatewayError } from '../errors.ts'
 import { KafkaFailure } from '../kafka/failure.ts'
 import type { Appended } from '../kafka/types.ts'
+import type { OriginRange } from '../record/source-cursor.ts'
 import type { TransformedBatch, TransformResult } from '../record/transform.ts'
 import { transform } from '../record/transform.ts'
 import type { Fenced, LinkPartition } from './fence.ts'
@@ -78,6 +79,8 @@ export interface PartitionSpec extends LinkPartition {
   readonly compacted: boolean
   /** `max.message.bytes` of the target topic. */
   readonly maxMessageBytes: number
+  /** `topics.onGap`, for gaps that a relay's batches tell of. */
+  readonly onGap: 'skip' | 'halt'
 }
 
 /** Fallback ratio of uncompressed to wire bytes until the first batch has told. */
@@ -114,6 +117,7 @@ export function splice(
     maxBatchBytes: part.maxBatchBytes,
     maxLoneBatchBytes: part.spec.maxMessageBytes,
   })
+  for (const gap of result.gaps) if (gap.to > cut.from) reportGap(part, gap)
   const { origin, topic } = part.spec
   // What is neither written nor dropped for its hops had been written before.
   const repeated = recordsIn(cut.batches) - result.records - result.droppedLoop
@@ -121,6 +125,15 @@ export function splice(
   if (result.droppedLoop > 0) part.observer.dropped(origin, topic, 'loop', result.droppedLoop)
   if (result.replacedProvenance > 0) part.observer.provenanceReplaced(origin, topic, result.replacedProvenance)
   return result
+}
+
+/** The origin told our relay of it, and the relay's batches tell us. Throws PARTITION_GAP where the policy is to halt. */
+function reportGap({ spec, observer }: RunPartition, { from, to }: OriginRange): void {
+  const { origin, topic, partition, onGap } = spec
+  const message = `${origin} no longer had records between offsets ${from} and ${to - 1} when our relay fetched them`
+  observer.event({ name: 'gap', origin, topic, partition, message, from, to })
+  if (onGap === 'halt')
+    throw new GatewayError('PARTITION_GAP', 'partition', `${topic}-${partition} from ${origin}: ${message}`)
 }
 
 /** What a failed append means for the run. */

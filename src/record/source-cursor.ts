@@ -18,6 +18,12 @@ import type { PositionHeader } from './position.ts'
 import { decompressedBody, positionOf } from './records.ts'
 import { VarintReader } from './varint.ts'
 
+/** Origin offsets [from, to). */
+export interface OriginRange {
+  readonly from: number
+  readonly to: number
+}
+
 /** A place between two records, to come back to when an output batch must be made again smaller. */
 export interface SourceMark {
   readonly batchIndex: number
@@ -50,8 +56,8 @@ export class SourceCursor {
   baseTimestampAt = BASE_TIMESTAMP_AT
   /** Times beyond 2^53: correct only as they stand, so this batch is never joined to another. */
   alone = false
-  /** A relayed batch that covers a declared gap was opened. */
-  gap = false
+  /** Where the relayed batches opened so far say that a gap lies: origin offsets [from, to), in order. */
+  readonly gaps: OriginRange[] = []
 
   private readonly batches: readonly Buffer[]
   private readonly relayedTopicId: string | undefined
@@ -116,7 +122,12 @@ export class SourceCursor {
     this.run = 0
     this.runFirstDelta = 0
     this.leaderEpoch = position.leaderEpoch
-    this.gap ||= position.gap
+    if (position.gap) this.remember(gapIn(position))
+  }
+
+  /** A batch is opened again when an output batch must be made again smaller. */
+  private remember(gap: OriginRange): void {
+    if (!this.gaps.some(({ from }) => from === gap.from)) this.gaps.push(gap)
   }
 
   /** Origin offset of the record at hand. Throws when the batch contradicts itself or its predecessor. */
@@ -179,4 +190,10 @@ export class SourceCursor {
   private brokenPosition(what: string): GatewayError {
     return new GatewayError('POSITION_BROKEN', 'partition', `batch at relay's offset ${this.baseOffset}: ${what}`)
   }
+}
+
+/** A gap is a hole, and it mostly stands before the first record; else it is somewhere between the others. */
+function gapIn({ from, next, runs }: PositionHeader): OriginRange {
+  const first = runs[0] ?? next
+  return first > from ? { from, to: first } : { from, to: next }
 }

@@ -6,7 +6,7 @@ import { encodePosition } from './position.ts'
 import { ISTHMUS_POSITION, REPLICATED_AT, SOURCE_DC } from './provenance.ts'
 import type { ReadyBatch } from './ready-batch.ts'
 import { RecordLayout } from './record-layout.ts'
-import { SourceCursor } from './source-cursor.ts'
+import { type OriginRange, SourceCursor } from './source-cursor.ts'
 
 export interface TransformInput {
   /** Whole raw data batches as the source log holds them, in order. */
@@ -59,6 +59,8 @@ export interface TransformResult {
   readonly replacedProvenance: number
   /** Relayed records dropped for their hop count. */
   readonly droppedLoop: number
+  /** Where relayed batches say that a gap lies: the hole before the batch's first record, or all it covers if there is none. */
+  readonly gaps: readonly OriginRange[]
 }
 
 /** Uncompressed bytes of one batch: readers stop at 64 MiB, and memory is bounded by this for any ratio. */
@@ -84,8 +86,9 @@ export function transform(input: TransformInput): TransformResult {
 }
 
 function transformAll(input: TransformInput): TransformResult {
-  const result = { batches: [] as TransformedBatch[], records: 0, replacedProvenance: 0, droppedLoop: 0 }
   const cursor = new SourceCursor(input.batches, input.relayed ? input.topicId : undefined)
+  const batches: TransformedBatch[] = []
+  const result = { batches, records: 0, replacedProvenance: 0, droppedLoop: 0, gaps: cursor.gaps }
   if (!cursor.openNext()) return result
   const codecId = codecIdOf(cursor.batch)
   const layout = new RecordLayout()
@@ -192,7 +195,7 @@ function appendPosition(
     from,
     next,
     // A gap is a hole: a batch without one cannot hold it.
-    gap: (input.gap || cursor.gap) && next - from > output.recordCount,
+    gap: (input.gap || cursor.gaps.length > 0) && next - from > output.recordCount,
     topicId: input.topicId,
     leaderEpoch: next === input.next ? input.leaderEpoch : output.lastLeaderEpoch,
     producerId: input.producerId,

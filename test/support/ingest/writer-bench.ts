@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { systemClock } from '../../../src/component.ts'
 import type { IngestLimits } from '../../../src/ingest/limits.ts'
-import { InFlightBudget, takeoverGate } from '../../../src/ingest/node-budget.ts'
+import { InFlightBudget, TakeoverGate } from '../../../src/ingest/node-budget.ts'
 import { PartitionWriter } from '../../../src/ingest/partition-writer.ts'
 import type {
   Checkpoint,
@@ -92,7 +92,8 @@ export class Bench {
       lane: 0,
       compacted: this.#compacted,
       maxMessageBytes: 1024 * 1024,
-    }
+      onGap: 'skip',
+    } as const
     const policy = {
       start: { kind: 'earliest' },
       gap: 'skip',
@@ -110,7 +111,7 @@ export class Bench {
       observer: this.#observer(),
       clusterHash: clusterHash(this.#clusterId),
       inFlight: budget,
-      takeoverSlot: takeoverGate(),
+      takeoverGate: new TakeoverGate(systemClock),
       isOwner: () => true,
       giveBack: () => {},
     })

@@ -210,6 +210,15 @@ describe('a relayed batch', () => {
     expect(position(out!).gap).toBe(true)
   })
 
+  test('tells where the gap lies: before its first record, or somewhere in all that it covers', () => {
+    const told = (runs: number[], gap = true) =>
+      transform(input([relayed(runs, [record(0, { headers: hop })], { gap })], { relayed: true, from: 500, next: 510 }))
+        .gaps
+    expect(told([504, 1])).toEqual([{ from: 500, to: 504 }])
+    expect(told([500, 1])).toEqual([{ from: 500, to: 510 }])
+    expect(told([504, 1], false)).toEqual([])
+  })
+
   test('keeps all headers but its position, which is the new writer’s', () => {
     const headers = [{ key: 'a', value: null }, ...hop, { key: 'a', value: Buffer.from('2') }]
     const [out] = written([relayed([505, 1], [record(0, { headers })])], { relayed: true })
