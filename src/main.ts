@@ -7,7 +7,7 @@ import { type Egress, openEgress } from './egress/egress.ts'
 import { component, Gateway } from './gateway.ts'
 import { LaneOwner } from './ingest/lane-owner.ts'
 import type { IngestLimits } from './ingest/limits.ts'
-import { InFlightBudget, takeoverGate } from './ingest/node-budget.ts'
+import { InFlightBudget, TakeoverGate } from './ingest/node-budget.ts'
 import { selfTest } from './ingest/self-test.ts'
 import {
   type ClusterAdmin,
@@ -196,7 +196,7 @@ function fetchFromPeers(
       random: Math.random,
       clusterHash: clusterHash(cluster.clusterId),
       inFlight,
-      takeoverSlot: takeoverGate(),
+      takeoverGate: new TakeoverGate(clock),
       isOwner: lane => lanes.isOwner(lane),
     },
     follow: {
@@ -230,7 +230,7 @@ function serveToPeers(
       withheld: (topic, partition) => state.lostWriters.of(topic, partition),
     },
     topics: servedTopics(live, catalog, links),
-    relayPositions: relayPositions(config, (origin, topic, partition) => progress.positionOf(origin, topic, partition)),
+    relayPositions: relayPositions(config, progress),
     maxBatchBytes: config.flow.maxBatchBytes,
     clock,
     observer: new EgressTelemetry(telemetry.registry),

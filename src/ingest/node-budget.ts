@@ -1,3 +1,4 @@
+import type { Clock } from '../component.ts'
 import { TAKEOVERS_AT_ONCE } from './limits.ts'
 
 /** Produce-ready bytes in flight, all partitions of this node together. */
@@ -32,20 +33,53 @@ export class InFlightBudget {
   }
 }
 
-/** A gate that lets at most TAKEOVERS_AT_ONCE through, in the order of asking. */
-export function takeoverGate(): <T>(takeover: () => Promise<T>) => Promise<T> {
-  const queue: (() => void)[] = []
-  let running = 0
-  return async takeover => {
-    // A slot that is handed over stays counted, so that nobody slips in between.
-    if (running >= TAKEOVERS_AT_ONCE) await new Promise<void>(resolve => queue.push(resolve))
-    else running++
+/** A fence that takes longer only waits, for a marker or a coordinator: others need not wait for it. */
+const FENCE_SLOT_MS = 1_000
+
+/**
+ * Lets TAKEOVERS_AT_ONCE of this node's takeovers work at once, in the order of asking, over all links. Partitions whose
+ * fence hangs, say below their min ISR, hold a slot for a second only and do not delay the others.
+ */
+export class TakeoverGate {
+  readonly #clock: Clock
+  readonly #queue: (() => void)[] = []
+  #running = 0
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** The fence in its turn. It goes on when its slot is passed on. */
+  async fence<T>(work: () => Promise<T>): Promise<T> {
+    await this.#slot(turn => this.#queue.push(turn))
+    const over = new AbortController()
+    void this.#clock.sleep(FENCE_SLOT_MS, over.signal).then(() => this.#passOn())
     try {
-      return await takeover()
+      return await work()
     } finally {
-      const next = queue.shift()
-      if (next) next()
-      else running--
+      over.abort()
     }
+  }
+
+  /** Reads a log's end, before fences that wait: who has fenced shall write soon. Memory is held, so its slot is kept. */
+  async read<T>(work: () => Promise<T>): Promise<T> {
+    await this.#slot(turn => this.#queue.unshift(turn))
+    try {
+      return await work()
+    } finally {
+      this.#passOn()
+    }
+  }
+
+  async #slot(wait: (turn: () => void) => void): Promise<void> {
+    // A slot that is handed over stays counted, so that nobody slips in between.
+    if (this.#running >= TAKEOVERS_AT_ONCE) await new Promise<void>(wait)
+    else this.#running++
+  }
+
+  #passOn(): void {
+    const next = this.#queue.shift()
+    if (next) next()
+    else this.#running--
   }
 }

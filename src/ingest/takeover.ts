@@ -3,6 +3,7 @@ import { GatewayError } from '../errors.ts'
 import { KafkaFailure } from '../kafka/failure.ts'
 import { type Fenced, fence, retireForgotten } from './fence.ts'
 import { type IngestLimits, TRANSACTION_TIMEOUT_MS } from './limits.ts'
+import type { TakeoverGate } from './node-budget.ts'
 import type { Checkpoint, Checkpoints, IngestObserver, TargetLog, WriterRegistry } from './ports.ts'
 import type { PartitionSpec, RunEnd, Taken, WriteMode } from './run.ts'
 import type { PartitionPolicy, SourceFeed } from './source-feed.ts'
@@ -17,8 +18,7 @@ export interface TakeoverPorts {
   readonly limits: IngestLimits
   readonly observer: IngestObserver
   isOwner(lane: number): boolean
-  /** Lets at most so many takeovers of this node read and fence at once. */
-  readonly takeoverSlot: <T>(takeover: () => Promise<T>) => Promise<T>
+  readonly takeoverGate: TakeoverGate
 }
 
 /** What may end a takeover before it is complete. */
@@ -49,15 +49,16 @@ export async function takeOver(
   const { target, registry, checkpoints, clock, limits } = turn
   const fencing = { target, registry, clock, isOwner, sessionTimeoutMs: limits.sessionTimeoutMs }
   await retireForgotten(spec, fencing)
-  const { fenced, tail } = await turn.takeoverSlot(async () => {
+  const also = mode === 'transaction' ? [checkpoints.progressPartition(spec.origin, spec.topic, spec.partition)] : []
+  const fenced = await turn.takeoverGate.fence(async () => {
     // The wait for a slot may have outlasted it.
     assertOwner(isOwner())
-    const also = mode === 'transaction' ? [checkpoints.progressPartition(spec.origin, spec.topic, spec.partition)] : []
-    const fenced = await fence(spec, also, fencing)
+    return await fence(spec, also, fencing)
+  })
+  const tail = await turn.takeoverGate.read(async () => {
     const writers = registry.writersOf(spec.origin, spec.topic, spec.partition)
     const ownProducerIds = new Set(writers.map(writer => writer.producerId))
-    const tail = await findTail(spec, fenced, { target, checkpoints, ownProducerIds, compacted: spec.compacted })
-    return { fenced, tail }
+    return await findTail(spec, fenced, { target, checkpoints, ownProducerIds, compacted: spec.compacted })
   })
   const standing = await settle(spec, policy, tail, fenced, feed, turn)
   if ('kind' in standing) return standing

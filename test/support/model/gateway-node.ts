@@ -1,5 +1,5 @@
 import { LinkIngest } from '../../../src/ingest/link-ingest.ts'
-import { InFlightBudget, takeoverGate } from '../../../src/ingest/node-budget.ts'
+import { InFlightBudget, TakeoverGate } from '../../../src/ingest/node-budget.ts'
 import type { IngestEvent, IngestObserver } from '../../../src/ingest/ports.ts'
 import { clusterHash } from '../../../src/record/position.ts'
 import { decodeProgressValue, encodeProgressValue, Progress, type ProgressValue } from '../../../src/state/progress.ts'
@@ -56,7 +56,7 @@ export class GatewayNode {
       observer: observer(options.onEvent),
       clusterHash: clusterHash('target-cluster'),
       inFlight: new InFlightBudget(8 * TARGET_BATCH_BYTES),
-      takeoverSlot: takeoverGate(),
+      takeoverGate: new TakeoverGate(process.clock),
       isOwner: () => this.#owner,
       onCatalog: () => {},
     })
