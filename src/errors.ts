@@ -53,3 +53,8 @@ export class GatewayError extends Error {
 export function unreachable(value: never): never {
   throw new GatewayError('INTERNAL', 'process', `unhandled case: ${JSON.stringify(value)}`)
 }
+
+/** What was thrown, in words; anything can be thrown. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown)
+}

@@ -1,3 +1,4 @@
+import { messageOf } from '../errors.ts'
 import type { ReaderEvents, ReaderFailure, ReaderHandle } from '../kafka/log-reader-types.ts'
 import type { FetchedBatches } from '../kafka/types.ts'
 import type { ClosedMessage, FrameMessage, ProgressMessage } from '../route/pull.ts'
@@ -240,7 +241,7 @@ export class Channel implements ReaderEvents {
         this.#take(fetched, fetchedFrom)
       },
       (error: unknown) => {
-        const why = error instanceof Error ? error.message : String(error)
+        const why = messageOf(error)
         if (!stale())
           this.#end({ reason: 'source-unavailable', message: `${this.place}: the registry cannot be read: ${why}` })
         fetched.release()

@@ -14,6 +14,8 @@ export const AHEAD_OF_CREDIT_BYTES = 4 << 20
 export const PREFETCH_BELOW_BYTES = 512 << 10
 /** An Open is answered within this, also while the local cluster is not: the target must not take us for dead. */
 export const RESOLVE_WITHIN_MS = 3_000
+/** Lookups that took longer and whose answer waits for the next Open; beyond it the oldest is forgotten. */
+export const LATE_LOOKUPS_MAX = 1_024
 /**
  * While records are known but cannot be read yet (an open transaction, a partition without leader), the peer hears so
  * often that we are alive, of so many channels: to it, one word of any of them is a sign that nothing is owed.

@@ -8,6 +8,7 @@ import { charge, LaneTurns } from './lane-turns.ts'
 import {
   AHEAD_OF_CREDIT_BYTES,
   HELD_BYTES_BEFORE_SHEDDING,
+  LATE_LOOKUPS_MAX,
   PROGRESS_EVERY_MS,
   RESOLVE_WITHIN_MS,
   WAITING_TOLD_CHANNELS,
@@ -185,6 +186,8 @@ export class EgressSession implements SourceSession, ChannelHost {
     const { promise: late, resolve } = Promise.withResolvers<Resolved>()
     const timer = setTimeout(() => {
       this.#lateLookups.set(key, lookup)
+      const oldest = this.#lateLookups.keys().next().value
+      if (this.#lateLookups.size > LATE_LOOKUPS_MAX && oldest !== undefined) this.#lateLookups.delete(oldest)
       const message = `${place}: no answer from the local cluster yet`
       resolve({ kind: 'refused', refusal: { reason: 'source-unavailable', message } })
     }, RESOLVE_WITHIN_MS)

@@ -1,4 +1,4 @@
-import { GatewayError } from '../errors.ts'
+import { GatewayError, messageOf } from '../errors.ts'
 import type { ClusterConfig } from './cluster-config.ts'
 import type { BrokerAddress, BrokerConnection } from './connection.ts'
 import { ConnectionPool } from './connection-pool.ts'
@@ -169,7 +169,7 @@ function bootstrapAddresses(brokers: readonly string[]): BrokerAddress[] {
 
 function connectError(config: ClusterConfig, error: unknown): GatewayError {
   if (error instanceof GatewayError) return error
-  const message = error instanceof Error ? error.message : String(error)
+  const message = messageOf(error)
   if (error instanceof KafkaFailure && error.kind === 'denied') {
     return new GatewayError('ACL_MISSING', 'process', message, {
       cause: error,

@@ -62,7 +62,7 @@ interface TableParts {
 }
 
 interface Entry<V> {
-  /** null: removed; kept until the table ends, so that an older value that is read late does not come back. */
+  /** null: removed by us and not read yet; kept until then, so that an older value that is read meanwhile does not come back. */
   readonly value: V | null
   readonly partition: number
   readonly offset: number
@@ -134,7 +134,9 @@ class KafkaTable<V> implements ClusterTable<V> {
     const encoded = value === null ? null : this.options.encode(value)
     const record = { key: Buffer.from(key), value: encoded, timestampMs: Date.now() }
     const appended = await this.parts.writer.produceOne({ topic: this.options.topic, partition }, record)
-    this.take(key, { value, partition, offset: appended.baseOffset })
+    // What was read already was taken then, and may have been followed by others.
+    const read = this.followed[partition]!.next > appended.baseOffset
+    if (!read) this.take(key, { value, partition, offset: appended.baseOffset })
     return appended
   }
 
@@ -198,6 +200,9 @@ class KafkaTable<V> implements ClusterTable<V> {
       // A copy: the response's buffer is used again.
       const value = bytes === null ? null : this.options.decode(Buffer.from(bytes), key)
       this.take(key, { value, partition, offset })
+      const known = this.values.get(key)
+      // Everything older was read.
+      if (known?.value === null && known.partition === partition && known.offset <= offset) this.values.delete(key)
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error
       this.endByItself(error)

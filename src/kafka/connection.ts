@@ -1,6 +1,7 @@
 import { connect as connectPlain, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { type Callback, Reader, type ResponseParser, type Writer } from '@platformatic/kafka'
+import { messageOf } from '../errors.ts'
 import type { ClusterConfig } from './cluster-config.ts'
 import { KafkaFailure } from './failure.ts'
 import { FrameAssembler } from './frame.ts'
@@ -296,7 +297,7 @@ export class BrokerConnection {
   }
 
   private malformed(error: unknown): void {
-    const message = `${this.name()} sent what is no answer: ${error instanceof Error ? error.message : String(error)}`
+    const message = `${this.name()} sent what is no answer: ${messageOf(error)}`
     this.close(new KafkaFailure('ambiguous', 'MALFORMED_RESPONSE', message + this.tlsHint(), { cause: error }))
   }
 

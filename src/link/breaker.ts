@@ -1,6 +1,6 @@
 import CircuitBreaker from 'opossum'
 import type { Clock } from '../component.ts'
-import { GatewayError } from '../errors.ts'
+import { GatewayError, messageOf } from '../errors.ts'
 import {
   type BreakerPhase,
   type BreakerPolicy,
@@ -142,8 +142,7 @@ export class PeerBreaker {
           await attempted.proof()
           this.#requireCurrent(generation)
         } catch (error) {
-          if (generation === this.#policy.generation)
-            this.#reason = error instanceof Error ? error.message : String(error)
+          if (generation === this.#policy.generation) this.#reason = messageOf(error)
           throw error
         }
         this.#move(proven(this.#policy, generation, this.#clock.monotonicMs(), this.settings))

@@ -1,6 +1,6 @@
 import type { ChannelCredentials } from '@grpc/grpc-js'
 import type { Clock, Component } from '../component.ts'
-import { GatewayError } from '../errors.ts'
+import { GatewayError, messageOf } from '../errors.ts'
 import { DEFAULT_MAX_BATCH_BYTES } from '../route/batch-limits.ts'
 import type { PeerIdentity } from '../route/pull.ts'
 import { type DialAddress, dialAddresses, dialOrder, type PeerAddress, type Resolve, resolveHost } from './addresses.ts'
@@ -201,7 +201,7 @@ class DialledLink implements PeerLink {
     try {
       attempt = await breaker.attempt(signal => this.#pass(signal))
     } catch (error) {
-      this.#become({ kind: 'waiting', reason: error instanceof Error ? error.message : String(error) })
+      this.#become({ kind: 'waiting', reason: messageOf(error) })
       return this.#backOff()
     }
     if (attempt.kind === 'refused') return this.#refused(attempt.error)
@@ -244,7 +244,7 @@ class DialledLink implements PeerLink {
     } catch (cause) {
       // The nodes are probably where they were.
       if (this.#known.length > 0 && !signal.aborted) return this.#known
-      const message = `${peer}: ${cause instanceof Error ? cause.message : String(cause)}`
+      const message = `${peer}: ${messageOf(cause)}`
       throw new GatewayError('PEER_UNREACHABLE', 'peer', message, { cause })
     }
     return this.#known

@@ -1,5 +1,5 @@
 import { constants, gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
-import { GatewayError } from '../errors.ts'
+import { GatewayError, messageOf } from '../errors.ts'
 import { compressLz4, decompressLz4 } from './lz4-frame.ts'
 import { compressSnappy, decompressSnappy } from './snappy-xerial.ts'
 
@@ -58,8 +58,8 @@ function chunkFor(body: Buffer): number {
 }
 
 function codecFailed(name: CodecName, body: Buffer, maxBytes: number, cause: unknown): GatewayError {
-  const tooLarge = (cause as { code?: string }).code === 'ERR_BUFFER_TOO_LARGE'
-  const why = tooLarge ? `more than ${maxBytes} bytes come out` : (cause as Error).message
+  const tooLarge = cause instanceof Error && 'code' in cause && cause.code === 'ERR_BUFFER_TOO_LARGE'
+  const why = tooLarge ? `more than ${maxBytes} bytes come out` : messageOf(cause)
   return new GatewayError('CODEC_FAILED', 'partition', `${name}, ${body.length} bytes: ${why}`, { cause })
 }
 

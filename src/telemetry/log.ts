@@ -1,5 +1,5 @@
 import { type DestinationStream, destination as openDestination, pino } from 'pino'
-import { GatewayError } from '../errors.ts'
+import { GatewayError, messageOf } from '../errors.ts'
 
 /**
  * Levels, as everywhere in the gateway: error needs a person, warn needs attention if it repeats, info is what an
@@ -122,7 +122,7 @@ function admit(state: LogState, cause: string): number | undefined {
 function describeError(error: unknown): unknown {
   if (!(error instanceof Error)) return error
   const { cause } = error
-  const because = cause === undefined ? {} : { cause: cause instanceof Error ? cause.message : String(cause) }
+  const because = cause === undefined ? {} : { cause: messageOf(cause) }
   if (error instanceof GatewayError && error.code !== 'INTERNAL')
     return { code: error.code, scope: error.scope, message: error.message, hint: error.hint, ...because }
   const code = (error as { code?: unknown }).code

@@ -1,3 +1,4 @@
+import { messageOf } from '../errors.ts'
 import { originTopic, targetTopic } from '../route/names.ts'
 import type { CatalogTopic } from '../route/pull.ts'
 import type { StartChoice } from '../route/start-policy.ts'
@@ -98,6 +99,6 @@ function nameHere(
   try {
     return { kind: 'name', name: targetTopic(renameTemplate, origin, topic) }
   } catch (error) {
-    return { kind: 'refuse', reason: 'name', why: (error as Error).message }
+    return { kind: 'refuse', reason: 'name', why: messageOf(error) }
   }
 }

@@ -1,4 +1,5 @@
 import type { Component } from '../component.ts'
+import { messageOf } from '../errors.ts'
 import { linkName } from '../route/names.ts'
 import type { CatalogTopic } from '../route/pull.ts'
 import { type BringUpPorts, bringUp, type TopicStanding } from './bring-up.ts'
@@ -148,7 +149,7 @@ export class TopicFollower implements Component {
   #failed(name: string, error: unknown): void {
     if (this.#stopped) return
     const waitMs = Math.min(RETRY_MAX_MS, (this.#retries.get(name)?.waitMs ?? RETRY_FIRST_MS / 2) * 2)
-    const why = (error as Error).message
+    const why = messageOf(error)
     const standing = this.#standings.get(name)
     if (standing?.kind === 'ready')
       this.#ports.events.record('topic-refused', `${name}: ${why}`, { link: this.#link, topic: name })

@@ -1,4 +1,5 @@
 import type { Clock, Component } from '../component.ts'
+import { messageOf } from '../errors.ts'
 import type { EventLog } from '../telemetry/events.ts'
 import { lookEvery } from './look-every.ts'
 
@@ -30,7 +31,7 @@ export class ClusterHealth implements Component {
       this.#answeredMs = this.#clock.monotonicMs()
       return answer
     } catch (error) {
-      this.#failure = error instanceof Error ? error.message : String(error)
+      this.#failure = messageOf(error)
       throw error
     }
   }

@@ -17,6 +17,16 @@ const EVENT_NAMES: Record<IngestEvent['name'], EventName> = {
   'mode-changed': 'mode-changed',
 }
 
+/** Topics of all links with a rate; one that is withdrawn is forgotten when others need its place. */
+const METERS_MAX = 50_000
+/** Halted partitions whose return is to be told. */
+const HALTED_MAX = 50_000
+
+function forgetOldest(known: Map<string, unknown> | Set<string>, most: number): void {
+  const oldest = known.keys().next().value
+  if (known.size > most && oldest !== undefined) known.delete(oldest)
+}
+
 interface Place {
   readonly origin: string
   readonly topic: string
@@ -50,6 +60,7 @@ export class IngestTelemetry implements IngestObserver {
     if (known) return known
     const meter = new RateMeter(this.#nowMs())
     this.#meters.set(key, meter)
+    forgetOldest(this.#meters, METERS_MAX)
     return meter
   }
 
@@ -61,7 +72,10 @@ export class IngestTelemetry implements IngestObserver {
       metrics.gaps.add({ link, topic })
       if (from !== undefined && to !== undefined) metrics.gapRecords.add({ link, topic }, to - from)
     }
-    if (event.name === 'halted') this.#halted.add(placeKey(event))
+    if (event.name === 'halted') {
+      this.#halted.add(placeKey(event))
+      forgetOldest(this.#halted, HALTED_MAX)
+    }
     if (event.name === 'fenced') metrics.fenced.add({ link })
     const place = { link, topic, partition, fromOffset: from, toOffset: to }
     this.#telemetry.events.record(EVENT_NAMES[event.name], message, place)

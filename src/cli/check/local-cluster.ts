@@ -1,5 +1,5 @@
 import { clusterSettings } from '../../config/cluster-settings.ts'
-import { GatewayError } from '../../errors.ts'
+import { GatewayError, messageOf } from '../../errors.ts'
 import { KafkaCluster } from '../../kafka/cluster.ts'
 import { several } from '../text.ts'
 import { type Finding, ok, problem, warning } from './finding.ts'
@@ -56,5 +56,5 @@ async function everyBroker(cluster: KafkaCluster): Promise<Finding[]> {
 /** An error as a finding. */
 export function failed(where: string, error: unknown): Finding {
   if (error instanceof GatewayError) return problem(where, error.message, error.hint)
-  return problem(where, error instanceof Error ? error.message : String(error))
+  return problem(where, messageOf(error))
 }
