@@ -260,9 +260,13 @@ const breaker = z
 
 const groups = z
   .strictObject({
-    sessionTimeoutMs: duration('1s', '5m')
+    sessionTimeoutMs: duration('6s', '5m')
       .prefault('10s')
-      .meta(say('A node of this data center that is silent for so long loses its lanes to the others.')),
+      .meta(
+        say(
+          'A node of this data center that is silent for so long loses its lanes to the others. Within `group.min.session.timeout.ms` and `group.max.session.timeout.ms` of the brokers.',
+        ),
+      ),
     rebalanceTimeoutMs: duration('1s', '5m')
       .prefault('10s')
       .meta(say('How long the others wait for a node to answer while lanes move.')),
@@ -302,7 +306,7 @@ export const gatewaySchema = z.strictObject({
         .meta({ ...say('Redis of this data center.', 'redis://redis-us:6379'), secret: true }),
     })
     .optional()
-    .meta(say('Only for the local stack; replication does not need it.')),
+    .meta(say('Only for the local stack, which starts it; accepted here, replication does not use it.')),
   logLevel: z
     .enum(['error', 'warn', 'info', 'debug', 'trace'])
     .default('info')

@@ -17,15 +17,15 @@ summed up as \`topic="_other"\`.
 
 Worth an alert:
 
-| what | when |
-|---|---|
-| \`isthmus_link_lag_seconds\` | above what your consumers bear, for some minutes |
-| \`isthmus_partitions{state="halted"}\` | above 0: a person is needed, \`isthmus links\` says why |
-| \`isthmus_outflow_halted\` | 1: the registry cannot be trusted, nothing leaves this data center |
-| \`isthmus_gap_records_total\` | grows: records were lost at the source before they were fetched |
-| \`isthmus_dropped_records_total{reason="loop"}\` | grows: the paths of the data centers form a loop |
-| \`isthmus_breaker_state{state="open"}\` | 1 for some minutes: a peer is not reachable |
-| \`isthmus_checkpoint_age_seconds\` | above 60: takeovers would read far back |
+| what | when | what to do |
+|---|---|---|
+| \`isthmus_link_lag_seconds\` | above what your consumers bear, for some minutes | [link-lag](runbooks/link-lag.md) |
+| \`isthmus_partitions{state="halted"}\` | above 0: a person is needed, \`isthmus links\` says why | [partition-halted](runbooks/partition-halted.md) |
+| \`isthmus_outflow_halted\` | 1: the registry cannot be trusted, nothing leaves this data center | [registry-lost](runbooks/registry-lost.md) |
+| \`isthmus_gap_records_total\` | grows: records were lost at the source before they were fetched | [gap](runbooks/gap.md) |
+| \`isthmus_dropped_records_total{reason="loop"}\` | grows: the paths of the data centers form a loop | [loop](runbooks/loop.md) |
+| \`isthmus_breaker_state{state="open"}\` | 1 for some minutes: a peer is not reachable | [breaker-open](runbooks/breaker-open.md) |
+| \`isthmus_checkpoint_age_seconds\` | above 60: takeovers would read far back | [checkpoint-age](runbooks/checkpoint-age.md) |
 
 This page is generated from \`src/telemetry/metrics.ts\` and \`src/telemetry/events.ts\`.
 `
