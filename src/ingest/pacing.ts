@@ -12,6 +12,9 @@ export interface Pace {
   readonly nextMs: number
 }
 
+/** What the cluster does not allow is tried again: an ACL may have been added. */
+export const DENIED_RETRY_MS = 60_000
+
 export const unpaced: Pace = { streak: 0, nextMs: Number.NEGATIVE_INFINITY }
 
 /** How long to wait before the next takeover may begin. */

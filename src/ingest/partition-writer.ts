@@ -9,10 +9,10 @@ import { endsWithin } from './drain.ts'
 import type { Fenced } from './fence.ts'
 import { type Cut, holdsOldData } from './inbox.ts'
 import type { IngestLimits } from './limits.ts'
-import { type Pace, takeoverBegins, unpaced, waitBeforeTakeoverMs } from './pacing.ts'
+import { DENIED_RETRY_MS, type Pace, takeoverBegins, unpaced, waitBeforeTakeoverMs } from './pacing.ts'
 import { runPlain } from './plain-run.ts'
 import type { Checkpoint, Checkpoints, IngestEvent, IngestObserver, TargetLog } from './ports.ts'
-import type { PartitionSpec, RunEnd, RunPartition, Taken, WriteMode } from './run.ts'
+import { doubtOf, type PartitionSpec, type RunEnd, type RunPartition, type Taken, type WriteMode } from './run.ts'
 import { type PartitionPolicy, SourceFeed } from './source-feed.ts'
 import { SplitLimit } from './split-limit.ts'
 import { afterWrite, NOTHING_WRITTEN, type Standing, toCheckpoint } from './standing.ts'
@@ -84,7 +84,7 @@ export class PartitionWriter implements RunPartition {
       giveBack: bytes => ports.giveBack(spec.lane, bytes),
     })
     this.#upkeep = new Upkeep(spec, ports, {
-      doubt: cause => this.end({ kind: 'doubt', cause }),
+      doubt: cause => this.end(doubtOf(cause, spec)),
       endSeen: (endOffset, leaderEpoch) => this.#endSeen(endOffset, leaderEpoch),
       idle: () => this.#unanswered.cuts === 0,
       standing: () => this.#standing,
@@ -192,7 +192,7 @@ export class PartitionWriter implements RunPartition {
       return await runTransactions(this, taken, this.#ports.clusterHash, progressAfter)
     } catch (failure) {
       if (failure instanceof GatewayError) return { kind: 'halt', error: failure }
-      if (failure instanceof KafkaFailure) return { kind: 'doubt', cause: failure }
+      if (failure instanceof KafkaFailure) return doubtOf(failure, this.spec)
       return { kind: 'halt', error: this.#internal(failure) }
     }
   }
@@ -256,8 +256,8 @@ export class PartitionWriter implements RunPartition {
 
   #halt(error: GatewayError): void {
     this.#state = { kind: 'halted', error }
-    const hint = error.hint === undefined ? '' : ` (${error.hint})`
-    this.#event('halted', `${error.code}: ${error.message}${hint}`)
+    this.#event('halted', `${error.code}: ${error.message}${error.hint === undefined ? '' : ` (${error.hint})`}`)
+    if (error.code === 'ACL_MISSING') void this.clock.sleep(DENIED_RETRY_MS).then(() => this.resume())
   }
 
   // ---- what a run needs ------------------------------------------------------------------------------------------

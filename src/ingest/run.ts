@@ -136,11 +136,33 @@ function reportGap({ spec, observer }: RunPartition, { from, to }: OriginRange):
     throw new GatewayError('PARTITION_GAP', 'partition', `${topic}-${partition} from ${origin}: ${message}`)
 }
 
+/** A doubt, which a takeover answers; but for what we may not do, which no takeover changes. */
+export function doubtOf(failure: KafkaFailure, spec: PartitionSpec): RunEnd {
+  if (failure.kind !== 'denied') return { kind: 'doubt', cause: failure }
+  const message = `${spec.topic}-${spec.partition} from ${spec.origin}: ${neededFor(failure, spec)} is not allowed: ${failure.message}`
+  const hint = 'add the ACL (docs/permissions.md); it is tried again every minute'
+  return { kind: 'halt', error: new GatewayError('ACL_MISSING', 'partition', message, { cause: failure, hint }) }
+}
+
+/** Operation and resource, as ACLs call them. */
+function neededFor({ code }: KafkaFailure, { topic, origin }: PartitionSpec): string {
+  switch (code) {
+    case 'TRANSACTIONAL_ID_AUTHORIZATION_FAILED':
+      return `Write and Describe on the transactional.id of ${topic} from ${origin}`
+    case 'TOPIC_AUTHORIZATION_FAILED':
+      return `Read, Write or Describe on topic ${topic}`
+    case 'CLUSTER_AUTHORIZATION_FAILED':
+      return 'IdempotentWrite on the cluster'
+    default:
+      return `what ${code} names`
+  }
+}
+
 /** What a failed append means for the run. */
 export function endOf(failure: unknown, spec: PartitionSpec): RunEnd {
   if (failure instanceof GatewayError) return { kind: 'halt', error: failure }
   if (!(failure instanceof KafkaFailure)) throw failure
-  if (failure.kind !== 'fatal') return { kind: 'doubt', cause: failure }
+  if (failure.kind !== 'fatal') return doubtOf(failure, spec)
   const alarm = failure.code === 'BASE_OFFSET_ALARM'
   return {
     kind: 'halt',
