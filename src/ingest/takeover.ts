@@ -118,7 +118,7 @@ async function settle(
         'TOPIC_RECREATED',
         'partition',
         `${spec.topic}-${spec.partition}: the topic was deleted and created again in this data center`,
-        { hint: 'set policies.targetRecreated to refill to fill it again from the origin, then resume the link' },
+        { hint: 'set topics.onTargetRecreated to refill to fill it again from the origin, then resume the link' },
       )
   }
 }
