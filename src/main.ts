@@ -112,7 +112,7 @@ async function start(gateway: Gateway, source: ConfigSource, version: string, te
   const origins = links.map(link => link.origin)
   await rememberContents(origins, local.state, local.target, local.catalog)
   const { egress, server } = serveToPeers(node, links, identity)
-  const status = describe(node, { measures, lanes, links, egress, server, members, inFlight })
+  const status = describe(node, { measures, lanes, links, egress, server, membership, members, inFlight })
   exposeGauges(status)
   await gateway.add(
     httpServer({ listen: config.listen.http, metrics: telemetry.registry, readiness: () => readinessChecks(status) }),
@@ -258,6 +258,7 @@ function describe(
   seen: Pick<ScrapedParts, 'measures' | 'lanes' | 'links' | 'server'> & {
     readonly egress: Egress
     readonly inFlight: InFlightBudget
+    readonly membership: GroupMembership
     readonly members: Members
   },
 ): ScrapedParts {
@@ -282,6 +283,8 @@ function describe(
     state: () => gateway.state,
     brokers: () => cluster.brokers.length,
     clusterProblem: () => health.problem(),
+    groupProblem: () => seen.membership.problem(),
+    stateProblem: () => state.problem(),
     outflowProblem: () => state.guard.broken(),
     members: () => seen.members.with(config.node, seen.lanes.lanes),
   }

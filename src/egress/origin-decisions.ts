@@ -2,7 +2,7 @@ import { GatewayError } from '../errors.ts'
 import { baseOffsetOf, lastOffsetDeltaOf } from '../record/batch.ts'
 import type { CommittedScan } from '../record/committed-scan.ts'
 import type { PositionHeader } from '../record/position.ts'
-import { decodePosition } from '../record/position.ts'
+import { decodePosition, isOfOtherVersion } from '../record/position.ts'
 import { ISTHMUS_POSITION } from '../record/provenance.ts'
 import { lastRecord } from '../record/records.ts'
 import { REMEMBERED_PRODUCERS } from './limits.ts'
@@ -93,6 +93,7 @@ export class OriginDecisions {
       const record = lastRecord(batch)
       if (record === undefined || record.offset !== baseOffsetOf(batch) + lastOffsetDeltaOf(batch)) return 'nothing'
       const value = record.headers.findLast(({ key }) => key === ISTHMUS_POSITION)?.value
+      if (value && isOfOtherVersion(value)) return 'nothing'
       return value && this.#names(decodePosition(value), producerId) ? 'ours' : 'not ours'
     } catch (error) {
       // Bytes that cannot be read are found by whoever needs them; an application's header may hold anything.

@@ -70,6 +70,8 @@ export interface EgressTopics {
 /** Where our own ingest of a relayed partition stands, in origin offsets; undefined: it has not begun. */
 export interface RelayPositions {
   next(origin: string, topic: string, partition: number): number | undefined
+  /** Where our ingest began: what lies below was never here. undefined: not known. */
+  start(origin: string, topic: string, partition: number): number | undefined
 }
 
 /** Why records that were read do not cross: `foreign` are another origin's, `repeated` what the peer has already. */

@@ -70,8 +70,15 @@ export async function resolveRelay(
 }
 
 async function fromPosition(search: RelaySearch, wanted: number): Promise<Resolved> {
-  const found = await search.firstBeyond(wanted)
   const { partition, originTopic, origin } = search.place
+  const start = search.ingestStart
+  // Compaction excuses holes, but not what the relay itself never fetched.
+  if (start !== undefined && wanted < start)
+    return refused({
+      reason: 'relay-behind',
+      message: `${origin}/${originTopic.name}-${partition}: the relay began at ${start}, ${wanted} is needed`,
+    })
+  const found = await search.firstBeyond(wanted)
   if (found !== undefined && found.position.from > wanted && !originTopic.compacted)
     return refused({
       reason: 'relay-behind',
@@ -110,6 +117,7 @@ class RelaySearch {
   readonly start: number
   readonly end: number
   readonly ingestNext: number | undefined
+  readonly ingestStart: number | undefined
   readonly #log: RelayLog
   #probesLeft = PROBES_PER_SEARCH
 
@@ -118,7 +126,9 @@ class RelaySearch {
     this.start = start
     this.end = end
     this.#log = log
-    this.ingestNext = log.relayPositions.next(place.origin, place.originTopic.name, place.partition)
+    const { origin, originTopic, partition } = place
+    this.ingestNext = log.relayPositions.next(origin, originTopic.name, partition)
+    this.ingestStart = log.relayPositions.start(origin, originTopic.name, partition)
   }
 
   /**

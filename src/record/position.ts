@@ -78,6 +78,11 @@ export function encodePosition(position: PositionHeader): Buffer {
   return buffer.subarray(0, at)
 }
 
+/** Written by a gateway of another version? Whoever only looks on must not take it for damage, in a rolling upgrade. */
+export function isOfOtherVersion(value: Buffer): boolean {
+  return value.length > 0 && value[0] !== VERSION
+}
+
 /** Strict: POSITION_BROKEN for anything that `encodePosition` cannot have written. */
 export function decodePosition(value: Buffer): PositionHeader {
   if (value.length < FIXED_BYTES) throw broken(`${value.length} bytes, at least ${FIXED_BYTES} expected`)

@@ -71,10 +71,19 @@ export class Progress implements Checkpoints {
 
   /** Position of the newest checkpoint; undefined: none. */
   positionOf(origin: string, topic: string, partition: number): number | undefined {
+    return this.#newest(origin, topic, partition)?.position
+  }
+
+  /** First position ever, as the newest checkpoint tells it; undefined: none. */
+  startOf(origin: string, topic: string, partition: number): number | undefined {
+    return this.#newest(origin, topic, partition)?.start
+  }
+
+  #newest(origin: string, topic: string, partition: number): Checkpoint | undefined {
     // By run, not by position: a new incarnation of the origin's topic begins at 0 again.
     const runs = this.of(origin, topic, partition).filter(one => !one.transaction)
     runs.sort((a, b) => a.generation - b.generation || a.producerEpoch - b.producerEpoch)
-    return runs.at(-1)?.position
+    return runs.at(-1)
   }
 
   async save(checkpoint: Checkpoint): Promise<void> {

@@ -3,6 +3,7 @@ import type { ConfigSource } from '../config/source.ts'
 import type { EgressTopics, OfferedTopic, RelayPositions, TopicOffer } from '../egress/ports.ts'
 import { targetTopic } from '../route/names.ts'
 import { neverCrosses, residencyFilter, type TopicDecision } from '../route/topic-filter.ts'
+import type { Progress } from '../state/progress.ts'
 import type { LocalCatalog, LocalTopic } from '../topics/local-catalog.ts'
 import { configsToTell, isCompacted, maxMessageBytes } from '../topics/topic-configs.ts'
 import type { InboundLink } from './inbound-links.ts'
@@ -102,9 +103,11 @@ function relayOffer(config: GatewayConfig, catalog: LocalCatalog, link: InboundL
 /** Where our own copies stand, for peers that fetch an origin through us. */
 export function relayPositions(
   config: GatewayConfig,
-  saved: (origin: string, topic: string, partition: number) => number | undefined,
+  progress: Pick<Progress, 'positionOf' | 'startOf'>,
 ): RelayPositions {
+  const nameHere = (origin: string, topic: string) => targetTopic(config.topics.rename, origin, topic)
   return {
-    next: (origin, topic, partition) => saved(origin, targetTopic(config.topics.rename, origin, topic), partition),
+    next: (origin, topic, partition) => progress.positionOf(origin, nameHere(origin, topic), partition),
+    start: (origin, topic, partition) => progress.startOf(origin, nameHere(origin, topic), partition),
   }
 }

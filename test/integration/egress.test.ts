@@ -265,6 +265,19 @@ describe('a relay', () => {
     expect(peer.frames.at(-1)).toMatchObject({ from: 1_010, leaderEpoch: 3, highWatermark: 1_012 })
   })
 
+  test('never skips what it did not fetch itself, also where compaction may have made holes', async () => {
+    const { topic, put } = await relayed()
+    await put(1_000, 1_004)
+    bench.relayStart = 1_000
+    bench.compacted = true
+    const early = bench.open(topic, position(900), { topicId: ORIGIN_TOPIC_ID }, 'ap')
+    await eventually(() => expect(early.closedMessages).toMatchObject([{ reason: 'relay-behind' }]))
+    const within = bench.open(topic, position(1_000), { topicId: ORIGIN_TOPIC_ID }, 'ap')
+    await eventually(() => expect(within.keys).toEqual(originKeys(1_000, 1_004)))
+    bench.relayStart = undefined
+    bench.compacted = false
+  })
+
   test('translates any position into its own log', async () => {
     const { topic, app, put } = await relayed()
     for (let at = 0; at < 40; at++) {

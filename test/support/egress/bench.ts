@@ -105,6 +105,9 @@ export class EgressBench {
   readonly offered = new Map<string, OfferedTopic>()
   readonly relayed = new Map<string, OfferedTopic>()
   relayNext: number | undefined
+  compacted = false
+  /** Where the relay's own ingest began. */
+  relayStart: number | undefined
   /** Records by `sent` and by the reason why they were not, as operators see them. */
   readonly counts = new Map<string, number>()
   readonly #listeners = new Set<() => void>()
@@ -134,7 +137,7 @@ export class EgressBench {
         of: origin => (origin === 'eu' ? offer(this.offered) : origin === 'ap' ? offer(this.relayed) : undefined),
         refused: topic => this.refused.get(topic),
       },
-      relayPositions: { next: () => this.relayNext },
+      relayPositions: { next: () => this.relayNext, start: () => this.relayStart },
       clock: wallClock,
       observer: {
         passedOver: (_origin, _peer, reason, records) => this.#count(reason, records),
@@ -180,7 +183,7 @@ export class EgressBench {
       maxMessageBytes: 1_048_588,
       localName: name,
       localTopicId: topicId,
-      compacted: false,
+      compacted: this.compacted,
     }
     this.offered.set(name, { ...common, topicId })
     this.relayed.set(name, { ...common, topicId: ORIGIN_TOPIC_ID })
