@@ -10,7 +10,10 @@ export function operator(dc: string, control: Control, links: readonly InboundLi
   const byOrigin = new Map(links.map(link => [link.origin, link]))
   control.onPause((origin, pause) => {
     const inbound = byOrigin.get(origin)
-    if (!inbound || inbound.ingest.paused === (pause !== undefined)) return
+    if (!inbound) return
+    // A resume is also the operator's word that halted partitions may try again, on every node and paused or not.
+    if (!pause && !inbound.ingest.paused) return inbound.ingest.setPaused(false)
+    if (inbound.ingest.paused === (pause !== undefined)) return
     applyPause(inbound, pause?.reason)
     const link = linkName(origin, dc)
     if (pause) telemetry.events.record('link-paused', pause.reason || 'by an operator', { link })
@@ -29,10 +32,7 @@ export function operator(dc: string, control: Control, links: readonly InboundLi
     },
     resumeLink: async origin => {
       known(origin)
-      const resumed = await control.resume(origin)
-      // A resume is also the operator's word that halted partitions may try again.
-      byOrigin.get(origin)?.ingest.setPaused(false)
-      return resumed
+      return await control.resume(origin)
     },
     setLogLevel: level => {
       const previousLevel = telemetry.logger.level()
