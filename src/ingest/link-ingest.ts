@@ -68,6 +68,8 @@ export class LinkIngest {
   readonly #credits = new Map<number, LaneCredit>()
   #owned: ReadonlySet<number> = new Set()
   #lanesTotal = 1
+  /** Of the owned lanes those that the session may open now. */
+  #open: ReadonlySet<number> = new Set()
   #session: Session | undefined
   #channels = new Map<number, OpenChannel>()
   #nextChannel = 1
@@ -104,7 +106,10 @@ export class LinkIngest {
   setOwnedLanes(lanes: ReadonlySet<number>, total: number): void {
     this.#owned = lanes
     this.#lanesTotal = total
+    this.#chooseOpen()
     this.#reconcile()
+    // A lane that left makes room for one behind it.
+    if (this.#session) this.#attachAllowed(this.#session)
   }
 
   setPaused(paused: boolean): void {
@@ -156,7 +161,7 @@ export class LinkIngest {
       giveBack: (ofLane, bytes) => this.#giveBack(ofLane, bytes),
     })
     this.#writers.set(key, writer)
-    if (this.#session && this.#mayOpen(lane)) writer.feed.attach(this.#channelFor(writer, this.#session))
+    if (this.#session && this.#open.has(lane)) writer.feed.attach(this.#channelFor(writer, this.#session))
     writer.start()
   }
 
@@ -176,6 +181,7 @@ export class LinkIngest {
     this.#session = session
     this.#channels = new Map()
     this.#lanesAllowed = lanesAllowed
+    this.#chooseOpen()
     this.#moved()
     for (const [lane, credit] of this.#credits) this.#credits.set(lane, newSession(credit))
     this.#attachAllowed(session)
@@ -184,6 +190,7 @@ export class LinkIngest {
   lanes(session: Session, lanesAllowed: number): void {
     if (session !== this.#session) return
     this.#lanesAllowed = lanesAllowed
+    this.#chooseOpen()
     this.#attachAllowed(session)
   }
 
@@ -232,15 +239,15 @@ export class LinkIngest {
   #attachAllowed(session: Session): void {
     for (const lane of this.#owned) this.#sendGrant(lane)
     for (const writer of this.#writers.values()) {
-      if (this.#mayOpen(writer.spec.lane) && !writer.feed.attached)
+      if (this.#open.has(writer.spec.lane) && !writer.feed.attached)
         writer.feed.attach(this.#channelFor(writer, session))
     }
   }
 
   /** In half-open and slow start only the first so many of the owned lanes may be opened. */
-  #mayOpen(lane: number): boolean {
-    const place = [...this.#owned].sort((a, b) => a - b).indexOf(lane)
-    return place >= 0 && place < this.#lanesAllowed
+  #chooseOpen(): void {
+    const owned = [...this.#owned].sort((a, b) => a - b)
+    this.#open = new Set(owned.slice(0, this.#lanesAllowed))
   }
 
   #channelFor(writer: PartitionWriter, session: Session): SourceChannel {

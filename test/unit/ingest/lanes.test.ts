@@ -95,3 +95,18 @@ test.each([
   expect(grown).toBe(after)
   expect(lines).toEqual(said)
 })
+
+test('in slow start a lane that moves up, because one before it left, is opened', async () => {
+  const link = ingest()
+  const opened: number[] = []
+  const session = { open: ({ lane }: { lane: number }) => opened.push(lane), close() {}, credit() {}, ack() {} }
+  link.ready(orders)
+  link.setOwnedLanes(lanes(0, 4), 4)
+  link.up(session as unknown as Parameters<LinkIngest['up']>[0], 1)
+  const attached = () =>
+    new Set(link.view().flatMap(({ lane, waitingFor }) => (waitingFor === undefined ? [lane] : [])))
+  expect([...attached()]).toEqual([0])
+  link.setOwnedLanes(lanes(1, 4), 4)
+  expect([...attached()]).toEqual([1])
+  await link.stop(0)
+})
