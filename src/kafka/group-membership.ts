@@ -62,6 +62,7 @@ export class GroupMembership {
   private watch: NodeJS.Timeout | undefined
   private restart: NodeJS.Timeout | undefined
   private stopped = false
+  private refusal: string | undefined
 
   constructor(cluster: KafkaCluster, options: MembershipOptions) {
     this.cluster = cluster
@@ -79,6 +80,11 @@ export class GroupMembership {
   /** When the group last confirmed us, on the monotonic clock (performance.now); -Infinity: never. */
   lastConfirmedMonotonicMs(): number {
     return this.confirmedMs
+  }
+
+  /** Why this node is no member: what the group, or the way to it, answered last. undefined: nothing was wrong since it joined. */
+  problem(): string | undefined {
+    return this.refusal
   }
 
   /** Begins to join; does not wait for it. Joins again by itself, whatever happens. */
@@ -135,6 +141,7 @@ export class GroupMembership {
     consumer.on('consumer.heartbeat', () => this.confirmed(undefined))
     consumer.on('consumer.crash', ({ payload }) => {
       if (payload.restart) return
+      this.refusal = payload.error.message
       log('warn', 'the group membership ended and begins again', { groupId, error: payload.error.message })
       this.joinAgain(consumer)
     })
@@ -143,6 +150,7 @@ export class GroupMembership {
       await consumer.subscribe({ topic })
       await consumer.run({ autoCommit: false, eachBatch: async () => {} })
     } catch (error) {
+      this.refusal = String(error)
       log('warn', 'could not join the group', { groupId, error: String(error) })
       this.joinAgain(consumer)
     }
@@ -160,6 +168,7 @@ export class GroupMembership {
     const nowMs = performance.now()
     const wasLost = nowMs - this.confirmedMs > this.options.sessionTimeoutMs
     this.confirmedMs = nowMs
+    this.refusal = undefined
     if (assigned !== undefined) this.assigned = assigned
     else if (!wasLost) return
     this.tell()

@@ -33,6 +33,8 @@ export interface SharedState {
   /** Partitions of the lanes topic at the start: how many lanes the data center has. */
   readonly lanes: number
   readonly lostWriters: LostWriters
+  /** Why positions or operators' acts cannot be saved any more; a restart is needed. */
+  problem(): string | undefined
   /** Keys of all tables, which are held in memory. */
   entries(): number
   stop(): Promise<void>
@@ -74,11 +76,26 @@ export async function openSharedState(options: SharedStateOptions): Promise<Shar
   registryTable.onChange((_key, value) => registry.changed(value))
   progressTable.onChange((key, value) => progress.changed(key, value))
   controlTable.onChange((key, value) => control.changed(key, value))
+  // Before anything is read: what ends early must not end unnoticed.
+  const ended = new Map<string, string>()
+  let guard: RegistryGuard | undefined
+  registryTable.onEnd(error => {
+    ended.set(REGISTRY_TOPIC, error.message)
+    guard?.lost(error.message)
+  })
+  for (const [topic, table] of [
+    [PROGRESS_TOPIC, progressTable],
+    [CONTROL_TOPIC, controlTable],
+  ] as const)
+    table.onEnd(error => {
+      ended.set(topic, error.message)
+      log.error({ error }, error.message)
+    })
   await Promise.all([registryTable.start(), progressTable.start(), controlTable.start()])
-  const guard = await guardRegistry(options, control)
+  guard = await guardRegistry(options, control)
+  const registryEnded = ended.get(REGISTRY_TOPIC)
+  if (registryEnded !== undefined) guard.lost(registryEnded)
   const lostWriters = await lookForLostWriters(progress, registry, telemetry)
-  registryTable.onEnd(error => guard.lost(error.message))
-  for (const table of [progressTable, controlTable]) table.onEnd(error => log.error({ error }, error.message))
   log.info({ writers: registryTable.size, checkpoints: progressTable.size }, 'shared state is read')
   return {
     registry,
@@ -87,6 +104,7 @@ export async function openSharedState(options: SharedStateOptions): Promise<Shar
     guard,
     lanes,
     lostWriters,
+    problem: () => ended.get(PROGRESS_TOPIC) ?? ended.get(CONTROL_TOPIC),
     entries: () => registryTable.size + progressTable.size + controlTable.size,
     stop: async () => {
       guard.stop()
@@ -187,7 +205,7 @@ async function guardRegistry(options: SharedStateOptions, control: Control): Pro
       topicId: () => target.topicId(REGISTRY_TOPIC),
       endOffset: async () => (await target.offsets(registryPartition)).endOffset,
     },
-    await control.registryTopicId(current),
+    await control.registryMark(current),
     clock,
     why => {
       telemetry.registry.metrics.outflowHalted.set({}, 1)
@@ -196,6 +214,7 @@ async function guardRegistry(options: SharedStateOptions, control: Control): Pro
         `${why}: nothing leaves this data center until it is decided whose its records are`,
       )
     },
+    end => control.rememberRegistryEnd(end),
   )
   telemetry.registry.metrics.outflowHalted.set({}, 0)
   await guard.start()

@@ -33,6 +33,10 @@ export interface StatusParts {
   /** Why the local cluster does not answer; undefined: it does. */
   clusterProblem(): string | undefined
   outflowProblem(): string | undefined
+  /** Why the group of this data center's nodes did not take this one in. */
+  groupProblem(): string | undefined
+  /** Why the shared state cannot be written. */
+  stateProblem(): string | undefined
   members(): GatewayStatus['members']
 }
 
@@ -74,6 +78,7 @@ function gatewayStatus(parts: StatusParts): GatewayStatus {
 export function readinessChecks(parts: StatusParts): GatewayStatus['checks'] {
   const problem = parts.clusterProblem()
   const outflow = parts.outflowProblem()
+  const shared = parts.stateProblem()
   const confirmed = parts.lanes.confirmed()
   return [
     { name: 'running', ok: parts.state() === 'running', why: parts.state() === 'running' ? undefined : parts.state() },
@@ -81,10 +86,16 @@ export function readinessChecks(parts: StatusParts): GatewayStatus['checks'] {
     {
       name: 'group',
       ok: confirmed,
-      why: confirmed ? undefined : 'the group of this data center’s nodes does not confirm this one',
+      why: confirmed ? undefined : groupWhy(parts.groupProblem()),
     },
     { name: 'outflow', ok: outflow === undefined, why: outflow },
+    { name: 'state', ok: shared === undefined, why: shared },
   ]
+}
+
+function groupWhy(problem: string | undefined): string {
+  const what = 'the group of this data center’s nodes does not confirm this one'
+  return problem === undefined ? what : `${what}: ${problem}`
 }
 
 export function linkView(inbound: InboundLink, parts: StatusParts): LinkView {

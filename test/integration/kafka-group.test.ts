@@ -21,13 +21,13 @@ afterAll(async () => {
   await kafka?.stop()
 })
 
-function member(groupId: string, node: string) {
+function member(groupId: string, node: string, sessionTimeoutMs = SESSION_TIMEOUT_MS) {
   const membership = new GroupMembership(cluster, {
     groupId,
     topic: 'lanes',
     node,
     about: { address: `${node}:1` },
-    sessionTimeoutMs: SESSION_TIMEOUT_MS,
+    sessionTimeoutMs,
     rebalanceTimeoutMs: 6_000,
     log: (level, message) => logged.push(`${level} ${message}`),
   })
@@ -99,3 +99,10 @@ test('membership goes on after the coordinator was killed, and says when it is n
   expect(performance.now() - a.membership.lastConfirmedMonotonicMs()).toBeLessThan(30_000)
   await a.membership.stop()
 }, 120_000)
+
+test('a session time-out that the brokers do not allow is named as what keeps the node out', async () => {
+  const { membership } = member('g-refused', 'a', 1_000)
+  await membership.start()
+  await eventually('it is named', 30_000, () => membership.problem()?.includes('group.min.session.timeout.ms'))
+  await membership.stop()
+})
