@@ -11,7 +11,7 @@ export type ControlValue =
   | { readonly v: 1; readonly kind: 'cluster'; readonly clusterId: string }
   | { readonly v: 1; readonly kind: 'link'; readonly sinceMs: number; readonly parts: number }
   | { readonly v: 1; readonly kind: 'link-part'; readonly topics: Readonly<Record<string, TopicEnds>> }
-  | { readonly v: 1; readonly kind: 'registry'; readonly topicId: string }
+  | { readonly v: 1; readonly kind: 'registry'; readonly topicId: string; readonly end?: number }
 
 /** Where the logs of a topic ended when a link began, by partition; 0: an empty one. */
 export interface TopicEnds {
@@ -118,12 +118,19 @@ export class Control {
     return undefined
   }
 
-  /** The topic id of the registry as first seen; remembered now when this is the first time. */
-  async registryTopicId(current: string): Promise<string> {
+  /** The registry as it was first seen, with the highest end that was kept; remembered now when this is the first time. */
+  async registryMark(currentTopicId: string): Promise<{ topicId: string; end: number }> {
     const known = this.#table.get('registry')
-    if (known?.kind === 'registry') return known.topicId
-    await this.#table.put('registry', { v: 1, kind: 'registry', topicId: current })
-    return current
+    if (known?.kind === 'registry') return { topicId: known.topicId, end: known.end ?? 0 }
+    await this.#table.put('registry', { v: 1, kind: 'registry', topicId: currentTopicId, end: 0 })
+    return { topicId: currentTopicId, end: 0 }
+  }
+
+  /** Keeps that the registry's log reaches to `end`; only ever forward, and only for the registry that is known. */
+  rememberRegistryEnd(end: number): void {
+    const known = this.#table.get('registry')
+    if (known?.kind !== 'registry' || (known.end ?? 0) >= end) return
+    this.#table.put('registry', { ...known, end }).catch(this.#onTrouble)
   }
 
   /** cluster.id by which a data center was known the last time. */

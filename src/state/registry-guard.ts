@@ -8,6 +8,13 @@ export interface RegistryLog {
   endOffset(): Promise<number>
 }
 
+/** What is kept of the registry outside of it. */
+export interface RegistryMark {
+  readonly topicId: string
+  /** Its log ended there, or beyond. */
+  readonly end: number
+}
+
 /**
  * Notices that the registry was lost: another topic id, or an end that moved back. With it lost every replica would look
  * local and leave again, so nothing may leave this data center then.
@@ -16,15 +23,25 @@ export class RegistryGuard {
   readonly #log: RegistryLog
   readonly #clock: Clock
   readonly #expectedTopicId: string
+  readonly #remember: (end: number) => void
   readonly #onBroken: (why: string) => void
   readonly #stopped = new AbortController()
-  #highestEnd = 0
+  #highestEnd: number
   #broken: string | undefined
 
-  constructor(log: RegistryLog, expectedTopicId: string, clock: Clock, onBroken: (why: string) => void) {
+  /** `expected` is what is remembered of the registry, also while all nodes are down; `remember` keeps its end. */
+  constructor(
+    log: RegistryLog,
+    expected: RegistryMark,
+    clock: Clock,
+    onBroken: (why: string) => void,
+    remember: (end: number) => void,
+  ) {
     this.#log = log
+    this.#highestEnd = expected.end
+    this.#remember = remember
     this.#clock = clock
-    this.#expectedTopicId = expectedTopicId
+    this.#expectedTopicId = expected.topicId
     this.#onBroken = onBroken
   }
 
@@ -55,6 +72,7 @@ export class RegistryGuard {
     const end = await this.#log.endOffset()
     if (end < this.#highestEnd)
       return this.#break(`the end of __isthmus.registry moved back from ${this.#highestEnd} to ${end}`)
+    if (end > this.#highestEnd) this.#remember(end)
     this.#highestEnd = end
   }
 
