@@ -12,6 +12,7 @@ export class CatalogFeed {
   readonly #dc: string
   readonly #sink: FrameSink
   readonly #unsubscribe: () => void
+  #begun = false
   /** As told, by name, in a form that can be compared. */
   readonly #told = new Map<string, string>()
 
@@ -21,13 +22,20 @@ export class CatalogFeed {
     this.#dc = dc
     this.#sink = sink
     this.#unsubscribe = offer.subscribe(() => this.update())
+    if (offer.known) this.#tellAll()
+  }
+
+  #tellAll(): void {
+    this.#begun = true
     const all = [...this.#current()]
     for (const topic of all) this.#told.set(topic.name, JSON.stringify(topic))
-    sink.catalog(all, [], true)
+    this.#sink.catalog(all, [], true)
   }
 
   /** Tells what changed, also after a change of rules. */
   update(): void {
+    if (!this.#offer.known) return
+    if (!this.#begun) return this.#tellAll()
     const changed: CatalogTopic[] = []
     const present = new Set<string>()
     for (const topic of this.#current()) {

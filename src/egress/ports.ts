@@ -53,6 +53,8 @@ export interface OfferedTopic {
 
 /** The topics of one origin, as known at this moment. */
 export interface TopicOffer {
+  /** False while a relay was not told yet what the origin has: that it has nothing must not be said then. */
+  readonly known: boolean
   get(name: string): OfferedTopic | undefined
   topics(): Iterable<OfferedTopic>
   /** Called after any change; returns how to stop listening. */

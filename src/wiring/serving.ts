@@ -39,6 +39,7 @@ function residencyOfNow(source: ConfigSource): (topic: string, dc: string) => To
 
 function ownOffer(catalog: LocalCatalog): TopicOffer {
   return {
+    known: true,
     get: name => {
       const topic = catalog.get(name)
       return topic && !neverCrosses(name) ? ownTopic(topic) : undefined
@@ -84,6 +85,9 @@ function relayOffer(config: GatewayConfig, catalog: LocalCatalog, link: InboundL
     }
   }
   return {
+    get known() {
+      return link.catalog.known
+    },
     get: offered,
     *topics() {
       for (const { name } of link.catalog.topics()) {

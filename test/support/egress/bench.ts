@@ -119,6 +119,7 @@ export class EgressBench {
     this.cluster = cluster
     this.log = openTargetLog(cluster)
     const offer = (topics: Map<string, OfferedTopic>) => ({
+      known: true,
       get: (name: string) => topics.get(name),
       topics: () => topics.values(),
       subscribe: (listener: () => void) => {
