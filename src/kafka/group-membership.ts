@@ -14,8 +14,10 @@ const MAX_WAIT_MS = 500
 const RESTART_PAUSE_MS = 1_000
 /** How often what is known of the topic is looked at; it is asked for anew every 30 s (metadata.ts). */
 const GROWN_LOOK_MS = 1_000
-/** So many heartbeats in one session time-out. */
-const HEARTBEATS_PER_SESSION = 4
+/** So many heartbeats in one session time-out; and in one rebalance, which a member hears of by its heartbeat only. */
+const HEARTBEATS_PER_TIMEOUT = 4
+/** Who adds partitions at its start joins a moment later: the rebalance that this needs comes by itself. */
+const GROWN_GRACE_MS = 10_000
 const DESCRIBE_WITHIN_MS = 5_000
 
 export interface MembershipOptions {
@@ -57,6 +59,8 @@ export class GroupMembership {
   /** Partitions of the topic, and how many there were when the group last shared them out. */
   private total = 0
   private sharedTotal = 0
+  /** Since when more are known than were shared out. */
+  private grownSinceMs: number | undefined
   private confirmedMs = Number.NEGATIVE_INFINITY
   private consumer: Consumer | undefined
   private watch: NodeJS.Timeout | undefined
@@ -127,7 +131,7 @@ export class GroupMembership {
       groupId,
       sessionTimeout: sessionTimeoutMs,
       rebalanceTimeout: rebalanceTimeoutMs,
-      heartbeatInterval: Math.floor(sessionTimeoutMs / HEARTBEATS_PER_SESSION),
+      heartbeatInterval: Math.floor(Math.min(sessionTimeoutMs, rebalanceTimeoutMs) / HEARTBEATS_PER_TIMEOUT),
       maxWaitTimeInMs: MAX_WAIT_MS,
       allowAutoTopicCreation: false,
       partitionAssigners: [this.assigner()],
@@ -199,7 +203,13 @@ export class GroupMembership {
     // Asked by partition, so that the topic counts as in use and is looked up in the background.
     this.cluster.metadata.partition(topic, 0)
     const total = this.cluster.metadata.peek(topic)?.partitions.length ?? 0
-    if (this.consumer === undefined || this.sharedTotal === 0 || total <= this.sharedTotal) return
+    if (this.consumer === undefined || this.sharedTotal === 0) return
+    if (total <= this.sharedTotal) {
+      this.grownSinceMs = undefined
+      return
+    }
+    this.grownSinceMs ??= performance.now()
+    if (performance.now() - this.grownSinceMs < GROWN_GRACE_MS) return
     log('info', 'the topic has grown; the group shares it out anew', { groupId, from: this.sharedTotal, to: total })
     this.sharedTotal = total
     this.total = total

@@ -36,7 +36,7 @@ async function linkBy(...nodes: string[]): Promise<MergedLink> {
     gateways.map(async ({ node, admin }) => {
       const client = adminClient(admin)
       try {
-        return { node, ...(await client.call<LinksAnswer>('ListLinks', {})) }
+        return { node, ...(await client.call<LinksAnswer>('ListLinks', { partitions: true })) }
       } finally {
         client.close()
       }
