@@ -56,6 +56,9 @@ async function lanesOf(node: string): Promise<number[]> {
   return (await linkOf(node)).lanesOwned
 }
 
+/** Values as the ledger's reader shows them. */
+const shown = (values: string[]) => values.map(value => `${value.length}:${JSON.stringify(value)}`)
+
 /** Each partition on the broker that is named for it. */
 async function createPlaced(admin: Admin, topic: string, brokers: number[]): Promise<void> {
   const replicaAssignment = brokers.map((broker, partition) => ({ partition, replicas: [broker] }))
@@ -133,9 +136,8 @@ test('a node that is told to stop hands its lanes over within seconds, although 
     const stuck = (await linkOf(leaving)).topics.find(({ topic }) => topic === 'stuck')
     return stuck !== undefined && Number(stuck.lag.records) > 0
   })
-  const beganMs = performance.now()
   await local.stop(leaving)
-  const tookMs = performance.now() - beganMs
+  // It ends itself with another code when it needs more than 10 s.
   const ended = local.status().processes.find(({ name }) => name === leaving)!
   expect([ended.state, ended.ended]).toEqual(['down', 'code 0'])
   await eventually(
@@ -143,12 +145,14 @@ test('a node that is told to stop hands its lanes over within seconds, although 
     HANDED_OVER_MS,
     async () => (await lanesOf(staying)).length === LANES,
   )
-  console.log(`stopped in ${Math.round(tookMs)} ms, lanes over after ${Math.round(performance.now() - beganMs)} ms`)
   await produce('orders', ORDERS, 10, sent.orders)
   await eventually('other partitions flow', ARRIVED_MS, () => arrived('orders', sent.orders))
   local.resume('kafka-us-2')
   const stuck = await eventually('the rest arrives', ARRIVED_MS, () => arrived('stuck', sent.stuck))
-  expect({ stuck, orders: await arrived('orders', sent.orders) }).toEqual(sent)
+  expect({ stuck, orders: await arrived('orders', sent.orders) }).toEqual({
+    stuck: sent.stuck.map(shown),
+    orders: sent.orders.map(shown),
+  })
   log.close()
   await Promise.all([cluster.close(), eu.disconnect(), us.disconnect()])
 })
