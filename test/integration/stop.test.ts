@@ -6,6 +6,7 @@ import { adminClient } from '../../src/admin/client.ts'
 import type { LinksAnswer } from '../../src/cli/admin-messages.ts'
 import { KafkaCluster, openTargetLog } from '../../src/kafka/index.ts'
 import { laneOf } from '../../src/route/lanes.ts'
+import { ledgerAdmin } from '../support/ledger-admin.ts'
 import { testDir } from '../support/ledger-dir.ts'
 import { LedgerLogReader } from '../support/ledger-log.ts'
 import { eventually } from '../support/processes.ts'
@@ -85,8 +86,9 @@ test('a node that is told to stop hands its lanes over within seconds, although 
   // The gateways' own topics stand on the first broker of us: the second one has nothing but the partition that will hang.
   await local.stop('kafka-us-2')
   for (const node of ['eu-1', 'us-1', 'us-2']) await local.start(node)
-  const [eu, us] = [clientOf('eu').admin(), clientOf('us').admin()]
-  await Promise.all([eu.connect(), us.connect()])
+  const eu = await ledgerAdmin(local.info().dcs.eu!.kafka)
+  const us = clientOf('us').admin()
+  await us.connect()
   await eventually('the lanes are shared', ARRIVED_MS, async () => {
     const both = [await lanesOf('us-1'), await lanesOf('us-2')]
     return both.every(lanes => lanes.length === LANES / 2) && new Set(both.flat()).size === LANES
@@ -94,13 +96,8 @@ test('a node that is told to stop hands its lanes over within seconds, although 
   await local.start('kafka-us-2')
   await createPlaced(us, 'stuck', [2])
   await createPlaced(us, 'orders', Array(ORDERS).fill(1))
-  await eu.createTopics({
-    waitForLeaders: false,
-    topics: [
-      { topic: 'stuck', numPartitions: 1 },
-      { topic: 'orders', numPartitions: ORDERS },
-    ],
-  })
+  await eu.createTopic('stuck', 1)
+  await eu.createTopic('orders', ORDERS)
 
   const cluster = await KafkaCluster.connect({ brokers: local.info().dcs.us!.kafka.split(','), clientId: 'test' })
   const log = openTargetLog(cluster)
@@ -154,5 +151,5 @@ test('a node that is told to stop hands its lanes over within seconds, although 
     orders: sent.orders.map(shown),
   })
   log.close()
-  await Promise.all([cluster.close(), eu.disconnect(), us.disconnect()])
+  await Promise.all([cluster.close(), eu.close(), us.disconnect()])
 })
