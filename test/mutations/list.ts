@@ -59,7 +59,7 @@ export const MUTATIONS: readonly Mutation[] = [
     rule: 'T1: a producerId is registered before anything else',
     file: FENCE,
     edits: [['await registry.register({ ...partition, producerId: identity.producerId, generation })', '']],
-    test: rough,
+    test: { file: 'test/unit/ingest/fence.test.ts', name: 'registered before anything' },
   },
   {
     rule: 'T1: takeovers of one partition are paced',
@@ -164,7 +164,7 @@ export const MUTATIONS: readonly Mutation[] = [
       ],
     ],
     test: compacted,
-    simulatedRuns: 400,
+    simulatedRuns: 3_000,
   },
   {
     rule: '2.2: the second epoch follows the fence’s directly',
