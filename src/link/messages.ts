@@ -1,4 +1,12 @@
-import type { CatalogTopic, ClosedMessage, OpenedMessage, OpenRequest, Path, ProgressMessage } from '../route/pull.ts'
+import type {
+  CatalogTopic,
+  ClosedMessage,
+  FrameMessage,
+  OpenedMessage,
+  OpenRequest,
+  Path,
+  ProgressMessage,
+} from '../route/pull.ts'
 
 /** What travels in a session, as plain values. The words of single partitions are those of route/pull.ts. */
 
@@ -31,16 +39,7 @@ export interface CatalogMessage {
 }
 
 /** A frame as one gRPC message: `batches` are runs of whole batches, or pieces of one batch (see `continued`). */
-export interface FramePiece {
-  readonly channel: number
-  readonly from: number
-  readonly next: number
-  readonly leaderEpoch: number
-  readonly highWatermark: number
-  readonly sourceTimeMs: number
-  readonly batches: readonly Buffer[]
-  readonly relayed: boolean
-  readonly gap: boolean
+export interface FramePiece extends FrameMessage {
   readonly continued: boolean
 }
 
